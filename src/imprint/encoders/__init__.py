@@ -1,0 +1,1 @@
+"""Sample to unit vectors. The only owner of onnxruntime and tokenizers."""

@@ -1,0 +1,1 @@
+"""May this come in? Decoding before embedding, screening after it."""
