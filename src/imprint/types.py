@@ -6,7 +6,7 @@ role an array plays; shapes are given in the comment beside each alias (n rows, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -121,6 +121,10 @@ class Answer:
     sequence: int = 0
     notes: tuple[str, ...] = ()
 
+    def to_json(self) -> dict[str, Any]:
+        """Shape this answer as a JSON object: lists of named tuples become lists of objects."""
+        return as_json(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
@@ -138,6 +142,21 @@ class Receipt:
     encoder_version: str
     sequence: int
 
+    def to_json(self) -> dict[str, Any]:
+        """Shape this receipt as a JSON object."""
+        return as_json(self)
+
+    @classmethod
+    def from_json(cls, shape: dict[str, Any]) -> Receipt:
+        """Read back what `to_json` wrote."""
+        return cls(
+            **{
+                **shape,
+                "checks": tuple(Check(**one) for one in shape["checks"]),
+                "nearest": tuple(Evidence(**one) for one in shape["nearest"]),
+            }
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Verification:
@@ -150,6 +169,10 @@ class Verification:
     confidence: float
     threshold: float
     false_accept_rate: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Shape this verification as a JSON object."""
+        return as_json(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,3 +191,20 @@ class Support:
     media_type: str | None
     size_bytes: int
     metadata: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Shape this support as a JSON object; times are ISO 8601 in UTC."""
+        return as_json(self)
+
+
+def as_json(value: Any) -> Any:
+    """Turn stage values into JSON values: dataclasses and named tuples to objects, times to text."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {f.name: as_json(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return {name: as_json(part) for name, part in value._asdict().items()}
+    if isinstance(value, dict):
+        return {key: as_json(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_json(part) for part in value]
+    return value.isoformat() if hasattr(value, "isoformat") else value
