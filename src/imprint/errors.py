@@ -5,16 +5,20 @@
     │   ├── EmptySampleError, SampleTooLargeError, UnsupportedMediaError, DecodeError
     │   ├── ModalityMismatchError, InvalidLabelError, InvalidNameError, InvalidOptionError
     │   ├── VectorError ── EncoderMismatchError, EmptyClassError, OpposedSupportsError
-    │   └── NotFittedError, TooFewSupportsError, InvalidTableError
+    │   ├── NotFittedError, TooFewSupportsError, InvalidTableError
+    │   └── RequestError ── MalformedRequestError, InvalidRequestError, RequestTooLargeError,
+    │       RequestMediaError, SlowRequestError, MethodNotAllowedError
     ├── NotFoundError            name something that exists
     │   └── CollectionNotFoundError, LabelNotFoundError, SupportNotFoundError, AnswerNotFoundError,
-    │       EncoderNotFoundError
+    │       EncoderNotFoundError, AddressNotFoundError
     ├── ConflictError            resolve the clash
-    │   └── LabelConflictError, CollectionExistsError, NewerWorkspaceError, IdempotencyConflictError
+    │   └── LabelConflictError, DuplicateSupportError, CollectionExistsError, NewerWorkspaceError,
+    │       IdempotencyConflictError
     ├── DeniedError              get permission
     │   └── InvalidKeyError, MissingScopeError, ReadOnlyError, UnsafeBindError
     ├── BusyError                come back after retry_after_s
-    │   └── StorageFullError, WorkspaceLockedError, SequenceNotReachedError
+    │   ├── StorageFullError, WorkspaceLockedError, SequenceNotReachedError
+    │   └── OverloadedError, TimedOutError, NotReadyError, PortInUseError
     └── CorruptError             repair or restore
         └── WorkspaceCorruptError, BlobMissingError, ModelHashError, BundleCorruptError
 
@@ -24,7 +28,7 @@ secrets, paths or another tenant's names. HTTP numbers live in serve/problems.py
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from imprint.types import Check
@@ -139,6 +143,60 @@ class InvalidTableError(InvalidInputError):
     code = "invalid_table"
 
 
+class Fault(NamedTuple):
+    """One thing wrong with a request: where (a JSON pointer), a stable code, what to do."""
+
+    pointer: str
+    code: str
+    message: str
+
+
+class RequestError(InvalidInputError):
+    """An HTTP request is wrong before any verb ran. `faults` names each place."""
+
+    code = "invalid_request"
+
+    def __init__(self, message: str, faults: tuple[Fault, ...] = ()) -> None:
+        super().__init__(message)
+        self.faults = faults
+
+
+class MalformedRequestError(RequestError):
+    """The body cannot be read as what its Content-Type says."""
+
+    code = "malformed_request"
+
+
+class InvalidRequestError(RequestError):
+    """A field, parameter or header is missing, unknown or out of range."""
+
+    code = "invalid_request"
+
+
+class RequestTooLargeError(RequestError):
+    """The body is larger than this server takes."""
+
+    code = "request_too_large"
+
+
+class RequestMediaError(RequestError):
+    """This call does not read bodies of that Content-Type."""
+
+    code = "request_media"
+
+
+class SlowRequestError(RequestError):
+    """The body did not arrive in time."""
+
+    code = "slow_request"
+
+
+class MethodNotAllowedError(RequestError):
+    """The address exists but not for this HTTP method."""
+
+    code = "method_not_allowed"
+
+
 # ---------------------------------------------------------------- NotFound
 
 
@@ -178,6 +236,12 @@ class EncoderNotFoundError(NotFoundError):
     code = "encoder_not_found"
 
 
+class AddressNotFoundError(NotFoundError):
+    """The server has no such address."""
+
+    code = "address_not_found"
+
+
 # ---------------------------------------------------------------- Conflict
 
 
@@ -191,6 +255,16 @@ class LabelConflictError(ConflictError):
     """The very same sample is already taught under another label."""
 
     code = "label_conflict"
+
+
+class DuplicateSupportError(ConflictError):
+    """The very same sample is already taught under this label, as support `support_id`."""
+
+    code = "duplicate_support"
+
+    def __init__(self, message: str, support_id: str) -> None:
+        super().__init__(message)
+        self.support_id = support_id
 
 
 class CollectionExistsError(ConflictError):
@@ -273,6 +347,30 @@ class SequenceNotReachedError(BusyError):
     """The read asked for a write this server has not seen."""
 
     code = "sequence_not_reached"
+
+
+class OverloadedError(BusyError):
+    """More requests are waiting than the server queues."""
+
+    code = "overloaded"
+
+
+class TimedOutError(BusyError):
+    """The work took longer than a request may take; it may still have been done."""
+
+    code = "timed_out"
+
+
+class NotReadyError(BusyError):
+    """The server is starting, or something it depends on does not answer."""
+
+    code = "not_ready"
+
+
+class PortInUseError(BusyError):
+    """Another program listens on the address the server was given."""
+
+    code = "port_in_use"
 
 
 # ---------------------------------------------------------------- Corrupt
