@@ -123,7 +123,8 @@ class Answer:
 
     def to_json(self) -> dict[str, Any]:
         """Shape this answer as a JSON object: lists of named tuples become lists of objects."""
-        return as_json(self)
+        shape: dict[str, Any] = as_json(self)
+        return shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,8 @@ class Receipt:
 
     def to_json(self) -> dict[str, Any]:
         """Shape this receipt as a JSON object."""
-        return as_json(self)
+        shape: dict[str, Any] = as_json(self)
+        return shape
 
     @classmethod
     def from_json(cls, shape: dict[str, Any]) -> Receipt:
@@ -172,7 +174,8 @@ class Verification:
 
     def to_json(self) -> dict[str, Any]:
         """Shape this verification as a JSON object."""
-        return as_json(self)
+        shape: dict[str, Any] = as_json(self)
+        return shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,11 +197,12 @@ class Support:
 
     def to_json(self) -> dict[str, Any]:
         """Shape this support as a JSON object; times are ISO 8601 in UTC."""
-        return as_json(self)
+        shape: dict[str, Any] = as_json(self)
+        return shape
 
 
 def as_json(value: Any) -> Any:
-    """Turn stage values into JSON values: dataclasses and named tuples to objects, times to text."""
+    """Turn stage values into JSON values: dataclasses, named tuples to objects; times to text."""
     if is_dataclass(value) and not isinstance(value, type):
         return {f.name: as_json(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, tuple) and hasattr(value, "_asdict"):

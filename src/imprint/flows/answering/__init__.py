@@ -1,0 +1,1 @@
+"""How a collection answers: encoders in use, live snapshots, the prediction log."""

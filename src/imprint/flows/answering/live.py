@@ -1,0 +1,220 @@
+"""The live side of a collection: its current snapshot, kept level with the store.
+
+Reads compare one cheap counter with the store, so that a write by any thread or process is seen by
+the next answer. Calibration of a small collection happens on the way; that of a large one in the
+background, while the thresholds fitted last go on answering.
+"""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from imprint.errors import ConflictError, ReadOnlyError
+from imprint.flows.answering.snapshot import Snapshot
+from imprint.flows.policy import Policy
+from imprint.heads.calibration import Calibration
+from imprint.store.ports import GenerationRow
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from imprint.flows.answering.encoding import EncoderShelf
+    from imprint.store.ports import Change, CollectionRow, TenantStore
+
+# Up to here fitting the calibration takes milliseconds and is done before answering.
+_CALIBRATE_INLINE_ROWS = 200
+
+
+class LiveCollection:
+    """Owner of the current snapshot of one collection in this process."""
+
+    def __init__(
+        self,
+        row: CollectionRow,
+        tenant: TenantStore,
+        shelf: EncoderShelf,
+        pool: ThreadPoolExecutor,
+    ) -> None:
+        self.row = row
+        self.tenant = tenant
+        self._shelf = shelf
+        self._pool = pool
+        self._lock = threading.RLock()
+        self._snapshot: Snapshot | None = None
+        self._by_content: dict[str, tuple[str, str | None]] = {}
+        self._content_of: dict[str, str] = {}
+        self._pending: Future[None] | None = None
+        self._saved_generation = -1
+
+    @property
+    def policy(self) -> Policy:
+        """The owner's choices, as of the last write seen."""
+        return Policy.of(self.row.policy)
+
+    def current(self) -> Snapshot:
+        """Return the snapshot of the newest committed write, calibrated or soon to be."""
+        snapshot = self.level()
+        if snapshot.decider.is_stale():
+            snapshot = self._calibrated(snapshot)
+        return snapshot
+
+    def level(self) -> Snapshot:
+        """Return the snapshot of the newest committed write; its calibration may be older."""
+        sequence = self.tenant.sequence(self.row.collection_id)
+        snapshot = self._snapshot
+        if snapshot is None or snapshot.sequence < sequence:
+            with self._lock:
+                snapshot = self._caught_up(sequence)
+        return snapshot
+
+    def apply(self, change: Change) -> None:
+        """Take this process's own write without reading it back, when nothing came between."""
+        with self._lock:
+            snapshot = self._snapshot
+            if snapshot is None or snapshot.sequence != change.sequence - 1:
+                return
+            following = snapshot.with_changes([change], change.sequence)
+            if following is not None:
+                self._note(change)
+                self._snapshot = following
+
+    def known_content(self, content_hash: str) -> tuple[str, str | None] | None:
+        """(support_id, label) of the live support with exactly this content, if any."""
+        self.level()
+        return self._by_content.get(content_hash)
+
+    def as_of(self, sequence: int, generation: int, policy: Policy) -> Snapshot:
+        """Rebuild the snapshot that answered at `sequence` with the calibration of `generation`."""
+        then = self.tenant.as_of(self.row.collection_id, generation)
+        fitted = self._build(then, generation, policy)
+        if generation == sequence:
+            return fitted
+        return self._build(
+            self.tenant.as_of(self.row.collection_id, sequence),
+            sequence,
+            policy,
+            saved=(generation, fitted.decider.calibration),
+        )
+
+    def settle(self, now: datetime, actor: str) -> None:
+        """Finish a calibration under way and save it, so that the next process need not fit it."""
+        if self._snapshot is None:
+            return
+        if self._pending is not None:
+            self._pending.result()
+        snapshot = self.current()
+        if snapshot.decider.is_stale():
+            self._recalibrate()
+            snapshot = self.current()
+        if snapshot.generation == self._saved_generation or not len(snapshot.index):
+            return
+        self._save(snapshot, now, actor)
+
+    def _save(self, snapshot: Snapshot, now: datetime, actor: str) -> None:
+        parameters: dict[str, Any] = snapshot.decider.calibration.to_parameters()
+        row = GenerationRow(
+            snapshot.generation, self.row.encoder_version, snapshot.generation, parameters, now
+        )
+        try:
+            with self.tenant.transaction(
+                "calibrate", actor=actor, now=now, collection=self.row.name
+            ) as writing:
+                writing.put_generation(self.row.collection_id, row)
+        except (ConflictError, ReadOnlyError):
+            # Another process saved this generation already, or nothing may be written here: a
+            # calibration is derived and can be fitted again.
+            return
+        self._saved_generation = snapshot.generation
+
+    def _caught_up(self, sequence: int) -> Snapshot:
+        snapshot = self._snapshot
+        if snapshot is not None and snapshot.sequence >= sequence:
+            return snapshot
+        row = self.tenant.collection(self.row.name)
+        same_policy = row.policy == self.row.policy
+        self.row = row
+        if snapshot is not None and same_policy:
+            changes = self.tenant.changes(self.row.collection_id, snapshot.sequence)
+            reached = max([sequence, *(change.sequence for change in changes)])
+            following = snapshot.with_changes(changes, reached)
+            if following is not None:
+                for change in changes:
+                    self._note(change)
+                self._snapshot = following
+                return following
+        changes = self.tenant.changes(self.row.collection_id, 0)
+        reached = max([sequence, *(change.sequence for change in changes)])
+        self._by_content.clear()
+        self._content_of.clear()
+        for change in changes:
+            self._note(change)
+        saved = self._saved() if same_policy else None
+        self._snapshot = self._build(changes, reached, self.policy, saved=saved)
+        return self._snapshot
+
+    def _saved(self) -> tuple[int, Calibration] | None:
+        row = self.tenant.generation(self.row.collection_id)
+        if row is None or row.encoder_version != self.row.encoder_version:
+            return None
+        self._saved_generation = row.generation
+        return row.generation, Calibration.from_parameters(row.parameters)
+
+    def _build(
+        self,
+        changes: Sequence[Change],
+        sequence: int,
+        policy: Policy,
+        saved: tuple[int, Calibration] | None = None,
+    ) -> Snapshot:
+        return Snapshot.build(
+            changes,
+            dim=self.row.dim,
+            policy=policy,
+            background=self._shelf.versioned(self.row.encoder_version).background,
+            sequence=sequence,
+            saved=saved,
+        )
+
+    def _calibrated(self, snapshot: Snapshot) -> Snapshot:
+        if len(snapshot.index) > _CALIBRATE_INLINE_ROWS:
+            with self._lock:
+                if self._pending is None or self._pending.done():
+                    self._pending = self._pool.submit(self._recalibrate)
+            return snapshot
+        with self._lock:
+            latest = self._snapshot or snapshot
+            if latest.decider.is_stale():
+                latest = latest.recalibrated()
+                self._snapshot = latest
+            return latest
+
+    def _recalibrate(self) -> None:
+        """Fit outside the lock, then bring the result up to date with what came meanwhile."""
+        taken = self._snapshot
+        if taken is None:
+            return
+        fitted = taken.recalibrated()
+        with self._lock:
+            latest = self._snapshot
+            if latest is None:
+                return
+            if latest.sequence != taken.sequence:
+                changes = self.tenant.changes(self.row.collection_id, taken.sequence)
+                since = [change for change in changes if change.sequence <= latest.sequence]
+                caught_up = fitted.with_changes(since, latest.sequence)
+                if caught_up is None:
+                    return
+                fitted = caught_up
+            self._snapshot = replace(fitted)
+
+    def _note(self, change: Change) -> None:
+        previous = self._content_of.pop(change.support_id, None)
+        if previous is not None:
+            self._by_content.pop(previous, None)
+        if not change.removed:
+            self._content_of[change.support_id] = change.content_hash
+            self._by_content[change.content_hash] = (change.support_id, change.label)

@@ -1,0 +1,144 @@
+"""Derived state of one collection: what answers are made from, at one sequence.
+
+A snapshot is frozen. Writers build the next one from the last and swap it in; readers keep the
+one they took. Everything here can be thrown away and rebuilt from the store.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from imprint.heads.decider import Decider
+from imprint.index.exact import ExactIndex
+from imprint.types import Evidence
+from imprint.vectors import RowBlocks, stacked
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from imprint.flows.policy import Policy
+    from imprint.heads.calibration import Calibration
+    from imprint.store.ports import Change
+    from imprint.types import QueryVectors, Similarities, UnitVectors
+
+# One fixed seed: a calibration is a function of the supports alone, so every process that
+# calibrates the same supports gets the same thresholds, and replay can fit them again.
+CALIBRATION_SEED = 20260501
+# Above this share of changed rows, building anew is cheaper than applying changes one by one.
+_REBUILD_SHARE = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Index and decider over the active supports and negatives after write `sequence`.
+
+    `generation` is the sequence the decider's calibration was fitted at.
+    """
+
+    index: ExactIndex
+    decider: Decider
+    sequence: int
+    generation: int
+
+    @classmethod
+    def build(
+        cls,
+        changes: Sequence[Change],
+        *,
+        dim: int,
+        policy: Policy,
+        background: UnitVectors | None,
+        sequence: int,
+        saved: tuple[int, Calibration] | None = None,
+    ) -> Snapshot:
+        """Build from all live supports; `saved` is a calibration to use instead of fitting one."""
+        live = [change for change in changes if _answers(change)]
+        return cls.of(
+            stacked((change.vector for change in live), dim),
+            [change.support_id for change in live],
+            [change.label for change in live],
+            policy,
+            background,
+            calibration=saved[1] if saved else None,
+            sequence=sequence,
+            generation=saved[0] if saved else sequence,
+        )
+
+    @classmethod
+    def of(
+        cls,
+        vectors: UnitVectors,
+        support_ids: Sequence[str],
+        labels: Sequence[str | None],
+        policy: Policy,
+        background: UnitVectors | None,
+        *,
+        calibration: Calibration | None,
+        sequence: int,
+        generation: int,
+    ) -> Snapshot:
+        """Put together from its parts, rows in the given order; without a calibration, fit one."""
+        rows = RowBlocks.of(vectors)
+        decider = Decider.fit(
+            rows,
+            labels,
+            head=policy.head,
+            false_accept_rate=policy.false_accept_rate,
+            background=background,
+            calibration=calibration,
+            rng=np.random.default_rng(CALIBRATION_SEED),
+        )
+        return cls(ExactIndex.over(support_ids, rows), decider, sequence, generation)
+
+    def with_changes(self, changes: Sequence[Change], sequence: int) -> Snapshot | None:
+        """Apply changes in order; None when building anew is the better way."""
+        if len(changes) > max(32, _REBUILD_SHARE * len(self.index)):
+            return None
+        snapshot = self
+        for change in changes:
+            snapshot = snapshot._with_change(change)
+        return replace(snapshot, sequence=sequence)
+
+    def recalibrated(self) -> Snapshot:
+        """Fit thresholds and confidence to the supports of this snapshot."""
+        decider = self.decider.recalibrated(np.random.default_rng(CALIBRATION_SEED))
+        return replace(self, decider=decider, generation=self.sequence)
+
+    def nearest(
+        self, queries: QueryVectors, k: int, similarities: Similarities | None = None
+    ) -> list[tuple[Evidence, ...]]:
+        """Nearest supports of each query. Negatives are no evidence for a class and left out."""
+        labels = self.decider.row_labels
+        n_negatives = self.decider.n_negatives
+        found = self.index.nearest(queries, k + n_negatives, similarities)
+        return [
+            tuple(
+                Evidence(support_id, label, float(similarity))
+                for row, support_id, similarity in hits
+                if (label := labels[row]) is not None
+            )[:k]
+            for hits in found
+        ]
+
+    def _with_change(self, change: Change) -> Snapshot:
+        present = change.support_id in self.index
+        if present and not _answers(change):
+            row = self.index.row_of(change.support_id)
+            return replace(
+                self,
+                index=self.index.removed(change.support_id),
+                decider=self.decider.removed(row),
+            )
+        if present or not _answers(change):
+            return self
+        decider = self.decider.added(change.vector, change.label)
+        return replace(
+            self, index=self.index.grown(change.support_id, decider.rows), decider=decider
+        )
+
+
+def _answers(change: Change) -> bool:
+    return not change.removed and change.state == "active"

@@ -1,0 +1,251 @@
+"""Teaching: from sources with labels to durable supports and receipts."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from imprint.errors import (
+    DuplicateSupportError,
+    IdempotencyConflictError,
+    LabelConflictError,
+)
+from imprint.store.ports import Change, NewSupport
+from imprint.types import Check, Receipt
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from imprint.flows.answering.live import LiveCollection
+    from imprint.types import Embedding, Evidence, Sample
+
+_N_NEAREST = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """One decoded and embedded sample with the label it is taught under."""
+
+    label: str
+    sample: Sample
+    embedding: Embedding
+    metadata: dict[str, Any]
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Who does it, and when."""
+
+    actor: str
+    now: datetime
+
+
+def teach_one(
+    live: LiveCollection, lesson: Lesson, act: Act, idempotency_key: str | None = None
+) -> Receipt:
+    """Store one lesson durably and make it recognizable; the receipt says both are done.
+
+    Raises:
+        LabelConflictError: the same sample is taught under another label.
+        IdempotencyConflictError: the key was used for another lesson.
+    """
+    fingerprint = _fingerprint(live, lesson)
+    if idempotency_key is not None:
+        remembered = live.tenant.recall_request(idempotency_key)
+        if remembered is not None:
+            return _replayed(remembered, fingerprint)
+    nearest = _nearest(live, lesson)
+    if (repeated := _repeated(live, lesson, nearest)) is not None:
+        return repeated
+    support = _support(live, lesson)
+    try:
+        with live.tenant.transaction(
+            "teach",
+            actor=act.actor,
+            now=act.now,
+            collection=live.row.name,
+            detail={"support_id": support.support_id},
+        ) as writing:
+            (sequence,) = writing.add_supports(live.row.collection_id, [support])
+            receipt = _receipt(support, lesson, nearest, sequence)
+            if idempotency_key is not None:
+                writing.remember_request(idempotency_key, fingerprint, receipt.to_json())
+    except DuplicateSupportError:
+        # Another writer stored the very same sample between our look and our write.
+        return _of_other_writer(live, lesson, nearest)
+    live.apply(_change(support, sequence))
+    return receipt
+
+
+def teach_batch(
+    live: LiveCollection, lessons: Sequence[Lesson], act: Act
+) -> list[Receipt | LabelConflictError]:
+    """Store many lessons in one commit; an outcome for each, in order."""
+    nearest = [_nearest(live, lesson) for lesson in lessons]
+    outcomes: list[Receipt | LabelConflictError | None] = [None] * len(lessons)
+    fresh: dict[str, int] = {}
+    for i, lesson in enumerate(lessons):
+        first = fresh.setdefault(lesson.sample.content_hash, i)
+        if first == i:
+            outcomes[i] = _looked_up(live, lesson, nearest[i])
+        elif lessons[first].label != lesson.label:
+            outcomes[i] = _conflict(lessons[first].label)
+    new = [i for i in fresh.values() if outcomes[i] is None]
+    supports = [_support(live, lessons[i]) for i in new]
+    try:
+        for i, receipt in zip(
+            new, _commit(live, lessons, new, supports, act, nearest), strict=True
+        ):
+            outcomes[i] = receipt
+    except DuplicateSupportError:
+        # Rare race with another writer: let each lesson find out for itself.
+        for i in new:
+            try:
+                outcomes[i] = teach_one(live, lessons[i], act)
+            except LabelConflictError as conflict:
+                outcomes[i] = conflict
+    return [
+        _same_batch(outcome, outcomes[fresh[lesson.sample.content_hash]])
+        for outcome, lesson in zip(outcomes, lessons, strict=True)
+    ]
+
+
+def _commit(
+    live: LiveCollection,
+    lessons: Sequence[Lesson],
+    new: list[int],
+    supports: list[NewSupport],
+    act: Act,
+    nearest: list[tuple[Evidence, ...]],
+) -> list[Receipt]:
+    if not supports:
+        return []
+    detail = {"n_supports": len(supports), "first": supports[0].support_id}
+    with live.tenant.transaction(
+        "teach", actor=act.actor, now=act.now, collection=live.row.name, detail=detail
+    ) as writing:
+        sequences = writing.add_supports(live.row.collection_id, supports)
+    return [
+        _receipt(support, lessons[i], nearest[i], sequence)
+        for support, i, sequence in zip(supports, new, sequences, strict=True)
+    ]
+
+
+def _looked_up(
+    live: LiveCollection, lesson: Lesson, nearest: tuple[Evidence, ...]
+) -> Receipt | LabelConflictError | None:
+    try:
+        return _repeated(live, lesson, nearest)
+    except LabelConflictError as conflict:
+        return conflict
+
+
+def _same_batch(
+    outcome: Receipt | LabelConflictError | None, first: Receipt | LabelConflictError | None
+) -> Receipt | LabelConflictError:
+    found = outcome if outcome is not None else first
+    if found is None:
+        raise AssertionError("every lesson of a batch has an outcome")
+    return found
+
+
+def _fingerprint(live: LiveCollection, lesson: Lesson) -> str:
+    parts = (live.row.collection_id, lesson.label, lesson.sample.content_hash)
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _replayed(remembered: tuple[str, dict[str, Any]], fingerprint: str) -> Receipt:
+    if remembered[0] != fingerprint:
+        raise IdempotencyConflictError(
+            "this Idempotency-Key was used for another request; use a new key for a new request"
+        )
+    return Receipt.from_json(remembered[1])
+
+
+def _nearest(live: LiveCollection, lesson: Lesson) -> tuple[Evidence, ...]:
+    (found,) = live.level().nearest(lesson.embedding.vector[None], _N_NEAREST)
+    return found
+
+
+def _repeated(
+    live: LiveCollection, lesson: Lesson, nearest: tuple[Evidence, ...]
+) -> Receipt | None:
+    known = live.known_content(lesson.sample.content_hash)
+    if known is None:
+        return None
+    support_id, label = known
+    if label != lesson.label:
+        raise _conflict(label)
+    stored = live.tenant.support(live.row.collection_id, support_id)
+    check = Check("duplicate", "pass", 1.0, 1.0, "already taught; this is its receipt")
+    others = tuple(one for one in nearest if one.support_id != support_id)
+    return Receipt(
+        support_id,
+        label,
+        stored.state,
+        (check,),
+        others,
+        stored.encoder_version,
+        stored.sequence,
+    )
+
+
+def _of_other_writer(
+    live: LiveCollection, lesson: Lesson, nearest: tuple[Evidence, ...]
+) -> Receipt:
+    receipt = _repeated(live, lesson, nearest)
+    if receipt is None:
+        raise LabelConflictError("another writer taught and removed this sample; teach it again")
+    return receipt
+
+
+def _conflict(label: str | None) -> LabelConflictError:
+    named = "as an example of no class" if label is None else f"under the label {label!r}"
+    return LabelConflictError(
+        f"this very sample is already taught {named}; forget it there first, or keep that label"
+    )
+
+
+def _support(live: LiveCollection, lesson: Lesson) -> NewSupport:
+    return NewSupport(
+        support_id=f"s_{secrets.token_hex(10)}",
+        label=lesson.label,
+        state="active",
+        encoder_version=lesson.embedding.encoder_version,
+        content_hash=lesson.sample.content_hash,
+        vector=lesson.embedding.vector,
+        raw=lesson.sample.raw if live.policy.keep_raw else None,
+        origin=lesson.origin,
+        metadata=lesson.metadata,
+    )
+
+
+def _receipt(
+    support: NewSupport, lesson: Lesson, nearest: tuple[Evidence, ...], sequence: int
+) -> Receipt:
+    checks = [Check("decode", "pass", 1.0, 1.0, note) for note in lesson.sample.notes]
+    return Receipt(
+        support.support_id,
+        lesson.label,
+        support.state,
+        (*checks, Check("duplicate", "pass", 0.0, 1.0, "")),
+        nearest,
+        support.encoder_version,
+        sequence,
+    )
+
+
+def _change(support: NewSupport, sequence: int) -> Change:
+    return Change(
+        support.support_id,
+        support.label,
+        support.state,
+        removed=False,
+        sequence=sequence,
+        content_hash=support.content_hash,
+        vector=support.vector,
+    )

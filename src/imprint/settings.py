@@ -1,0 +1,106 @@
+"""Settings: read once from a file, the environment and flags into one frozen value.
+
+Later sources win: built-in default < `imprint.toml` < environment (`IMPRINT_*`) < flag. Unknown
+names in the file and values that cannot be read are refused at start-up rather than ignored.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from imprint.errors import InvalidOptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def _default_cache() -> Path:
+    root = os.environ.get("XDG_CACHE_HOME")
+    return (Path(root) if root else Path.home() / ".cache") / "imprint"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything an operator may set. The environment name is IMPRINT_ + the name in capitals."""
+
+    home: Path = field(
+        default=Path("imprint-data"), metadata={"help": "Folder of the workspace the CLI works on."}
+    )
+    cache: Path = field(
+        default_factory=_default_cache,
+        metadata={"help": "Folder for downloaded and built encoders; shared by all workspaces."},
+    )
+    model_mirror: Path | None = field(
+        default=None, metadata={"help": "Folder to look for model files in before any network."}
+    )
+    text_encoder: str = field(
+        default="minilm-l6", metadata={"help": "Encoder of new text collections."}
+    )
+    image_encoder: str = field(
+        default="image-small", metadata={"help": "Encoder of new image collections."}
+    )
+    audio_encoder: str = field(
+        default="", metadata={"help": "Encoder of new audio collections; none is built in yet."}
+    )
+    log_answers: bool = field(
+        default=True,
+        metadata={"help": "Keep the prediction log that feedback and replay need (no content)."},
+    )
+
+    def encoder_for(self, modality: str) -> str:
+        """Name of the default encoder of a modality; empty when there is none."""
+        return str(getattr(self, f"{modality}_encoder"))
+
+
+def read_settings(
+    environment: Mapping[str, str] | None = None, file: Path | None = None, **flags: object
+) -> Settings:
+    """Merge the sources into one value. A flag that is None counts as not given.
+
+    `file` defaults to IMPRINT_CONFIG; without either no file is read.
+
+    Raises:
+        InvalidOptionError: an unknown name, or a value of the wrong kind.
+    """
+    environment = os.environ if environment is None else environment
+    named = environment.get("IMPRINT_CONFIG")
+    source = file or (Path(named) if named else None)
+    chosen: dict[str, Any] = _from_file(source) if source else {}
+    known = {f.name for f in fields(Settings)}
+    for name in known:
+        text = environment.get(f"IMPRINT_{name.upper()}")
+        if text is not None:
+            chosen[name] = text
+    chosen |= {name: value for name, value in flags.items() if value is not None}
+    unknown = sorted(set(chosen) - known)
+    if unknown:
+        raise InvalidOptionError(
+            f"unknown setting {unknown[0]!r}; known are {', '.join(sorted(known))}"
+        )
+    return replace(Settings(), **{name: _convert(name, value) for name, value in chosen.items()})
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InvalidOptionError(
+            "the settings file named by IMPRINT_CONFIG does not exist"
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise InvalidOptionError(f"the settings file cannot be read: {error}") from error
+
+
+def _convert(name: str, value: object) -> object:
+    if name in {"home", "cache", "model_mirror"}:
+        return Path(str(value)).expanduser()
+    if name == "log_answers":
+        word = str(value).lower()
+        if word not in {"true", "false", "1", "0", "yes", "no"}:
+            raise InvalidOptionError(f"{name} must be true or false, got {word[:40]!r}")
+        return word in {"true", "1", "yes"}
+    return str(value)
