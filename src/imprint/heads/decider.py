@@ -1,0 +1,238 @@
+"""The one thing flows ask: queries in, decisions with calibrated confidence out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+
+from imprint.errors import InvalidOptionError, LabelNotFoundError, VectorError
+from imprint.heads.calibration import Calibration, Values
+from imprint.heads.catalogue import HEADS
+from imprint.heads.episodes import fit_calibration
+from imprint.heads.supports import SupportSet
+from imprint.types import Candidate, DecisionKind
+from imprint.vectors import RowBlocks, top_k
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from imprint.heads.protocol import Head
+    from imprint.types import (
+        Probabilities,
+        QueryVectors,
+        Scores,
+        Similarities,
+        SupportVectors,
+        UnitVector,
+        UnitVectors,
+    )
+
+# Two classes this close in probability are told apart by noise: the answer is ambiguous.
+_AMBIGUOUS_RATIO: Final = 0.9
+# How fast a negative nearer than any support of the best class turns the answer to unknown.
+_NEGATIVE_SLOPE: Final = 40.0
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Answer to one query: kind, label, confidence, `known` and the classes considered.
+
+    `known` is the probability that the query belongs to some taught class. `confidence` is the
+    probability that the best candidate is right.
+    """
+
+    kind: DecisionKind
+    label: str | None
+    confidence: float
+    known: float
+    candidates: tuple[Candidate, ...]
+
+
+class Check(NamedTuple):
+    """Outcome of a 1:1 check; `threshold` is the confidence that would just have passed."""
+
+    accepted: bool
+    confidence: float
+    threshold: float
+
+
+@dataclass(frozen=True, slots=True)
+class Decider:
+    """A head over supports with its calibration. Frozen: every change makes a new one."""
+
+    supports: SupportSet
+    head: Head
+    calibration: Calibration
+    background: UnitVectors | None = field(default=None, repr=False)
+    n_changes: int = 0
+
+    @classmethod
+    def fit(
+        cls,
+        rows: RowBlocks | SupportVectors,
+        labels: Sequence[str | None],
+        *,
+        head: str = "auto",
+        false_accept_rate: float = 0.05,
+        background: UnitVectors | None = None,
+        calibration: Calibration | None = None,
+        rng: np.random.Generator | None = None,
+    ) -> Decider:
+        """Build from all supports at once; None as a label means "not any of these".
+
+        Args:
+            rows: unit rows, one per support.
+            labels: their labels, in the same order.
+            head: name of a head, or "auto".
+            false_accept_rate: share of queries of no class that may be answered with one.
+            background: unit vectors of no particular class, from the encoder.
+            calibration: an earlier fit to go on with; fitted now when absent.
+            rng: for the simulated episodes; a fixed seed when absent.
+
+        Raises:
+            InvalidOptionError: no such head, or a rate outside 0.001 .. 0.5.
+        """
+        if head not in HEADS:
+            raise InvalidOptionError(f"no head {head!r}; there are {', '.join(sorted(HEADS))}")
+        if not 0.001 <= false_accept_rate <= 0.5:
+            raise InvalidOptionError(f"false_accept_rate {false_accept_rate} is not 0.001 .. 0.5")
+        blocks = rows if isinstance(rows, RowBlocks) else RowBlocks.of(np.asarray(rows, np.float32))
+        supports = SupportSet.of(blocks, labels)
+        start = calibration or Calibration(head=head, false_accept_rate=false_accept_rate)
+        made = cls(supports, HEADS[head](), start, background)
+        if calibration is not None:
+            changed = abs(supports.n_rows - calibration.n_supports)
+            return replace(made, n_changes=changed)
+        return made.recalibrated(rng or np.random.default_rng(0))
+
+    @property
+    def rows(self) -> RowBlocks:
+        """Support vectors, row by row."""
+        return self.supports.rows
+
+    @property
+    def row_labels(self) -> tuple[str | None, ...]:
+        """Label of each row, None for negatives."""
+        return self.supports.row_labels()
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Classes, in order of first teaching."""
+        return self.supports.labels
+
+    @property
+    def n_rows(self) -> int:
+        """Supports held, negatives included."""
+        return self.supports.n_rows
+
+    def added(self, vector: UnitVector, label: str | None) -> Decider:
+        """Return this decider with one more support, as its last row."""
+        grown = self.supports.added(vector, label)
+        return replace(self, supports=grown, n_changes=self.n_changes + 1)
+
+    def removed(self, row: int) -> Decider:
+        """Return this decider without one support; the last row takes its place."""
+        return replace(self, supports=self.supports.removed(row), n_changes=self.n_changes + 1)
+
+    def is_stale(self) -> bool:
+        """Whether a tenth of supports or classes changed since the calibration was fitted."""
+        return self.calibration.is_stale(self.n_rows, self.supports.n_way, self.n_changes)
+
+    def recalibrated(self, rng: np.random.Generator) -> Decider:
+        """Return this decider with thresholds and probabilities fitted to its supports."""
+        rate = self.calibration.false_accept_rate
+        fitted = fit_calibration(self.supports, self.head, rate, self.background, rng)
+        return replace(self, calibration=fitted, n_changes=0)
+
+    def decide(
+        self,
+        queries: QueryVectors,
+        *,
+        top_k: int = 5,
+        support_similarities: Similarities | None = None,
+    ) -> list[Decision]:
+        """Decide each query.
+
+        Args:
+            queries: unit rows.
+            top_k: candidates to name, best first.
+            support_similarities: cosine with each row, when the index has them already.
+        """
+        queries = self._checked(queries)
+        if not self.supports.n_way:
+            return [Decision("unknown", None, 0.0, 0.0, ())] * len(queries)
+        scores = self.head.scores(self.supports, queries, support_similarities)
+        best = scores.max(axis=1)
+        known = self.calibration.known(best)
+        limit = self.calibration.known_at(self.calibration.threshold)
+        known = known * self._not_negative(queries, scores, support_similarities)
+        shares = self.calibration.class_probabilities(scores)
+        return self._decisions(scores, shares, known, limit, top_k)
+
+    def verify(self, queries: QueryVectors, label: str) -> list[Check]:
+        """Check each query against one class.
+
+        Raises:
+            LabelNotFoundError: no such class.
+        """
+        if label not in self.labels:
+            raise LabelNotFoundError("no such class in this collection")
+        queries = self._checked(queries)
+        number = self.labels.index(label)
+        score = self.head.scores(self.supports, queries)[:, number]
+        own = np.full((len(queries), self.supports.n_way), -np.inf, dtype=np.float32)
+        own[:, number] = score
+        confidence = self.calibration.known(score) * self._not_negative(queries, own, None)
+        limit = self.calibration.known_at(self.calibration.verify_threshold)
+        return [Check(value >= limit, value, limit) for value in confidence.tolist()]
+
+    def _checked(self, queries: QueryVectors) -> QueryVectors:
+        queries = np.atleast_2d(np.asarray(queries, dtype=np.float32))
+        if queries.shape[1] != self.rows.width:
+            raise VectorError(
+                f"queries have width {queries.shape[1]}, supports {self.rows.width}; "
+                "embed both with the same encoder"
+            )
+        return queries
+
+    def _not_negative(
+        self, queries: QueryVectors, scores: Scores, similarities: Similarities | None
+    ) -> Values:
+        """One, falling towards zero where a negative is nearer than the best class."""
+        if not (self.supports.row_class < 0).any():
+            return np.ones(len(queries), dtype=np.float32)
+        near = self.rows.dot(queries) if similarities is None else similarities
+        negative = self.supports.best_negative(near)
+        per_class = self.supports.best_per_class(near)
+        positive = per_class[np.arange(len(queries)), scores.argmax(axis=1)]
+        gap = np.clip(_NEGATIVE_SLOPE * (positive - negative), -30, 30)
+        kept: Values = 1 / (1 + np.exp(-gap))
+        return kept
+
+    def _decisions(
+        self, scores: Scores, shares: Probabilities, known: Values, limit: float, k: int
+    ) -> list[Decision]:
+        order = top_k(scores, max(k, 2))
+        made = []
+        for row, chosen in enumerate(order.tolist()):
+            candidates = tuple(
+                Candidate(self.labels[c], float(shares[row, c]), float(scores[row, c]))
+                for c in chosen
+            )
+            sure = float(known[row])
+            kind = _kind(candidates, sure >= limit)
+            label = candidates[0].label if kind == "recognized" else None
+            made.append(Decision(kind, label, candidates[0].confidence, sure, candidates[:k]))
+        return made
+
+
+def _kind(candidates: tuple[Candidate, ...], is_known: bool) -> DecisionKind:  # noqa: FBT001
+    if not is_known:
+        return "unknown"
+    if len(candidates) > 1:
+        first, second = candidates[0].confidence, candidates[1].confidence
+        if second >= _AMBIGUOUS_RATIO * first:
+            return "ambiguous"
+    return "recognized"
