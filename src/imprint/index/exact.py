@@ -48,6 +48,9 @@ class ExactIndex:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def __contains__(self, support_id: object) -> bool:
+        return support_id in self._row_of
+
     def row_of(self, support_id: str) -> int:
         """Row of a support.
 
