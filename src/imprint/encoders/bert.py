@@ -1,0 +1,198 @@
+"""Runs a BERT-style sentence encoder: text to unit vector on ONNX Runtime.
+
+Every text is run alone, so its vector cannot depend on what else is in the call: dynamic int8
+takes one scale per activation tensor, and even in fp32 another batch shape changes the
+last bits. A batch is spread over a few threads instead (the runtime releases the GIL).
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from imprint.encoders.bert_graph import ARITHMETIC, GRAPH, INPUT, OUTPUT, write_graph
+from imprint.encoders.weights.bert_folder import TOKENIZER
+from imprint.errors import InvalidOptionError, ModalityMismatchError, ModelHashError, VectorError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from imprint.encoders.bert_graph import Array, Variant
+    from imprint.encoders.weights.bert_folder import BertShape
+    from imprint.encoders.weights.cache import Card
+    from imprint.types import Modality, Sample, UnitVectors
+
+KIND = "bert-onnx.v1"
+_MOST_THREADS = 8
+
+
+def bert_identity(
+    shape: BertShape, weights_sha256: str, tokenizer_sha256: str, variant: Variant
+) -> dict[str, Any]:
+    """Return all that decides a vector; its hash is the encoder's version.
+
+    Hashes are of what goes in, not of the ONNX file built: that one's bytes differ between
+    releases of the onnx package while the vectors stay the same.
+    """
+    return {
+        "kind": KIND,
+        "weights": weights_sha256,
+        "tokenizer": tokenizer_sha256,
+        "variant": variant,
+        "arithmetic": ARITHMETIC[variant],
+        "normalize": True,
+        **shape.identity(),
+    }
+
+
+def bert_writer(
+    shape: BertShape, weights: Path, tokenizer: Path, variant: Variant
+) -> Callable[[Path], None]:
+    """Return a function that writes the encoder's files into a folder."""
+
+    def write(folder: Path) -> None:
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(weights, framework="numpy") as tensors:
+                names = set(tensors.keys())
+                prefix = next((p for p in ("", "bert.", "roberta.") if _words(p) in names), "")
+
+                def tensor(name: str) -> Array:
+                    if prefix + name not in names:
+                        raise KeyError(prefix + name)
+                    return np.asarray(tensors.get_tensor(prefix + name), dtype=np.float32)
+
+                write_graph(folder, tensor, shape, variant)
+        except (SafetensorError, TypeError) as error:
+            raise InvalidOptionError(
+                "the weights cannot be read: model.safetensors is damaged or holds a number type "
+                "other than fp32 and fp16"
+            ) from error
+        (folder / TOKENIZER).write_bytes(tokenizer.read_bytes())
+
+    return write
+
+
+def _words(prefix: str) -> str:
+    return f"{prefix}embeddings.word_embeddings.weight"
+
+
+class BertEncoder:
+    """A built sentence encoder, open for use from any number of threads."""
+
+    modality: Modality = "text"
+
+    def __init__(
+        self,
+        folder: Path,
+        card: Card,
+        *,
+        background: Callable[[], UnitVectors | None] | None = None,
+        n_threads: int | None = None,
+    ) -> None:
+        self.name: str = card["name"]
+        self.version: str = card["version"]
+        self.dim: int = card["identity"]["hidden"]
+        self.license: str = card["license"]
+        self._max_tokens: int = card["identity"]["max_tokens"]
+        self._n_threads = n_threads or min(_MOST_THREADS, os.cpu_count() or 1)
+        self._background = background
+        self._bank: UnitVectors | None = None
+        self._lock = threading.Lock()
+        self._pool: ThreadPoolExecutor | None = None
+        self._tokenizer = _tokenizer(folder / TOKENIZER, self._max_tokens)
+        self._session = _session(folder / GRAPH, self.version)
+
+    @property
+    def background(self) -> UnitVectors | None:
+        """Bank of vectors of everyday texts of no class, read on first use."""
+        with self._lock:
+            if self._bank is None and self._background is not None:
+                self._bank = self._background()
+        return self._bank
+
+    def encode(self, samples: Sequence[Sample]) -> UnitVectors:
+        """Embed texts; longer ones than the model reads are cut (see `notes`).
+
+        Raises:
+            ModalityMismatchError: a sample is not text.
+            VectorError: the network gave something that is not a direction.
+        """
+        texts = [_text(sample, self.name) for sample in samples]
+        rows: UnitVectors = np.empty((len(texts), self.dim), dtype=np.float32)
+        n_parts = min(self._n_threads, len(texts))
+        if n_parts <= 1:
+            self._fill(rows, texts, 0, 1)
+        else:
+            # Every n-th text to each thread: neighbors in a file tend to be of similar length.
+            parts = [
+                self._threads().submit(self._fill, rows, texts, part, n_parts)
+                for part in range(n_parts)
+            ]
+            for done in parts:
+                done.result()
+        if not np.isfinite(rows).all():
+            bad = int(np.argmin(np.isfinite(rows).all(axis=1)))
+            raise VectorError(f"{self.name} gave no direction for text {bad} of {len(texts)}")
+        return rows
+
+    def notes(self, sample: Sample) -> tuple[str, ...]:
+        """What embedding this text had to decide: whether its end was cut."""
+        text = _text(sample, self.name)
+        # A token is at least one character, so a short text needs no counting.
+        if len(text) <= self._max_tokens - 2 or not self._tokenizer.encode(text).overflowing:
+            return ()
+        return (f"only the first {self._max_tokens} tokens were read",)
+
+    def _fill(self, rows: UnitVectors, texts: list[str], first: int, step: int) -> None:
+        for i in range(first, len(texts), step):
+            numbers = np.array([self._tokenizer.encode(texts[i]).ids], dtype=np.int64)
+            rows[i] = self._session.run([OUTPUT], {INPUT: numbers})[0][0]
+
+    def _threads(self) -> ThreadPoolExecutor:
+        with self._lock:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(self._n_threads, thread_name_prefix="encode")
+            return self._pool
+
+
+def _text(sample: Sample, name: str) -> str:
+    if not isinstance(sample.value, str):
+        raise ModalityMismatchError(f"{name} reads text and was given {sample.modality}")
+    return sample.value
+
+
+def _tokenizer(path: Path, max_tokens: int) -> Any:
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(max_tokens)
+    return tokenizer
+
+
+def _session(path: Path, version: str) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    # The arena keeps the largest batch's memory for good; without it a run costs nothing more.
+    options.enable_cpu_mem_arena = False
+    # The graph is written in fused operators: what was built is what runs, whatever the release.
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # the runtime raises several kinds of its own, without a root
+        raise ModelHashError(
+            f"ONNX Runtime {onnxruntime.__version__} cannot open {version} "
+            f"({type(error).__name__}); update onnxruntime, or remove that entry from the model "
+            "cache and pull it again"
+        ) from error

@@ -1,0 +1,227 @@
+"""Encoders by name and by version: the only place that knows all of them.
+
+    minilm-l6        text, the faster variant on this machine     fetched and built on first use
+    minilm-l6-fp32   text, exact                                  "
+    minilm-l6-int8   text, 8-bit                                  "
+    image-small      images                                       ships in the package
+    toy-text, toy-image, toy-audio                                 for tests, nothing to fetch
+    <name>           whatever `add` has put into the cache
+
+A version ("<name>@<hash>") asks for exactly that encoder and never gets another.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from imprint.encoders import minilm
+from imprint.encoders.toy import ToyEncoder
+from imprint.encoders.weights.cache import ModelCache, checked_name
+from imprint.encoders.weights.files import silent
+from imprint.encoders.weights.sources import usual_sources
+from imprint.errors import EncoderMismatchError, EncoderNotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from imprint.encoders.bert_graph import Variant
+    from imprint.encoders.protocol import Encoder
+    from imprint.encoders.weights.files import Progress
+    from imprint.encoders.weights.sources import Source
+    from imprint.types import Modality
+
+
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """What an opener may need: the cache, where to look, and who hears of progress."""
+
+    cache: ModelCache
+    sources: tuple[Source, ...]
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A built-in encoder: what it is, its version where known unopened, how to open it.
+
+    `fetched` says that its files come from outside the package.
+    """
+
+    modality: Modality
+    about: str
+    license: str
+    version: Callable[[ModelCache | None], str | None]
+    open: Callable[[_Desk], Encoder]
+    fetched: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One line of `imprint models list`. `ready` means it opens without any network."""
+
+    name: str
+    modality: Modality
+    version: str | None
+    ready: bool
+    license: str
+    about: str
+
+
+def load_encoder(
+    name: str,
+    *,
+    cache_dir: Path,
+    mirror: Path | None = None,
+    progress: Progress | None = None,
+) -> Encoder:
+    """Open an encoder by catalogue name, by the name it was added under, or by version.
+
+    Raises:
+        EncoderNotFoundError: nothing has that name, or no source has its files.
+        ModelHashError: files are damaged and cannot be rebuilt.
+        StorageFullError: the cache's disk is full.
+    """
+    if "@" in name:
+        return load_version(name, cache_dir=cache_dir, mirror=mirror, progress=progress)
+    desk = _desk(cache_dir, mirror, progress)
+    if (entry := _BUILT_IN.get(name)) is not None:
+        return entry.open(desk)
+    version = desk.cache.named(checked_name(name))
+    if version is None:
+        raise EncoderNotFoundError(
+            f"there is no encoder named {name}; there are {', '.join(_names(desk.cache))}. "
+            "Bring your own with `imprint models add FILE`, or pass a callable"
+        )
+    return _open_added(version, desk)
+
+
+def load_version(
+    version: str,
+    *,
+    cache_dir: Path,
+    mirror: Path | None = None,
+    progress: Progress | None = None,
+) -> Encoder:
+    """Open exactly the encoder whose version is given.
+
+    Raises:
+        EncoderMismatchError: there is an encoder of that name, but of another version.
+        EncoderNotFoundError: it is neither built in nor in the cache.
+    """
+    desk = _desk(cache_dir, mirror, progress)
+    name = version.partition("@")[0]
+    if (entry := _BUILT_IN.get(name)) is not None:
+        found = entry.version(desk.cache)
+        if found == version:
+            return entry.open(desk)
+        raise EncoderMismatchError(_other(version, found or name))
+    if desk.cache.has(version):
+        return _open_added(version, desk)
+    if (found := desk.cache.named(checked_name(name))) is not None:
+        raise EncoderMismatchError(_other(version, found))
+    raise EncoderNotFoundError(
+        f"encoder {version} is not here; add the files it was made from again with `imprint "
+        "models add FILE`, or, if it was a callable, pass that callable"
+    )
+
+
+def list_encoders(cache_dir: Path | None = None) -> list[Listing]:
+    """List the built-in encoders and, given the cache, those added there."""
+    cache = ModelCache(cache_dir) if cache_dir is not None else None
+    built_in = [_listing(name, entry, cache) for name, entry in _BUILT_IN.items()]
+    return built_in + ([_added(cache, name) for name in cache.names()] if cache else [])
+
+
+def pull(
+    name: str,
+    *,
+    cache_dir: Path,
+    mirror: Path | None = None,
+    progress: Progress | None = None,
+) -> Listing:
+    """Fetch, build and open an encoder once, so that later it opens at once and offline.
+
+    Raises:
+        EncoderNotFoundError: nothing has that name, or no source has its files.
+    """
+    encoder = load_encoder(name, cache_dir=cache_dir, mirror=mirror, progress=progress)
+    cache = ModelCache(cache_dir)
+    entry = _BUILT_IN.get(name)
+    listing = _listing(name, entry, cache) if entry else _added(cache, encoder.name)
+    return replace(listing, version=encoder.version, ready=True)
+
+
+def _desk(cache_dir: Path, mirror: Path | None, progress: Progress | None) -> _Desk:
+    return _Desk(ModelCache(cache_dir), usual_sources(mirror), progress or silent)
+
+
+def _names(cache: ModelCache) -> list[str]:
+    return [*_BUILT_IN, *cache.names()]
+
+
+def _other(wanted: str, found: str) -> str:
+    return (
+        f"the embeddings were made by {wanted}; the encoder of that name here is {found}, and "
+        "vectors of two versions cannot be compared. Bring the files of the first one back, or "
+        "teach the collection again"
+    )
+
+
+def _listing(name: str, entry: _Entry, cache: ModelCache | None) -> Listing:
+    version = entry.version(cache)
+    built = version is not None and cache is not None and cache.has(version)
+    return Listing(
+        name, entry.modality, version, built or not entry.fetched, entry.license, entry.about
+    )
+
+
+def _added(cache: ModelCache, name: str) -> Listing:
+    version = cache.named(name) or ""
+    card = cache.card(version)
+    return Listing(name, card["modality"], version, True, card["license"], card["about"])
+
+
+def _open_added(version: str, desk: _Desk) -> Encoder:
+    from imprint.encoders.bert import BertEncoder
+
+    return BertEncoder(desk.cache.folder(version), desk.cache.verified(version))
+
+
+def _minilm(variant: Variant, about: str) -> _Entry:
+    return _Entry(
+        "text",
+        about,
+        minilm.LICENSE,
+        lambda _cache: minilm.version(variant),
+        lambda desk: minilm.open_variant(variant, desk.cache, desk.sources, desk.progress),
+        fetched=True,
+    )
+
+
+def _toy(modality: Modality) -> _Entry:
+    return _Entry(
+        modality,
+        "for tests: no weights, crude but instant",
+        "Apache-2.0",
+        lambda _cache: ToyEncoder(modality).version,
+        lambda _desk: ToyEncoder(modality),
+    )
+
+
+_BUILT_IN: dict[str, _Entry] = {
+    minilm.FAMILY: _Entry(
+        "text",
+        "English sentences, 384 wide: int8 where measured faster on this machine, else fp32",
+        minilm.LICENSE,
+        minilm.chosen_version,
+        lambda desk: minilm.open_default(desk.cache, desk.sources, desk.progress),
+        fetched=True,
+    ),
+    minilm.variant_name("fp32"): _minilm("fp32", "English sentences, 384 wide, fp32"),
+    minilm.variant_name("int8"): _minilm("int8", "English sentences, 384 wide, 8-bit"),
+    "toy-text": _toy("text"),
+    "toy-image": _toy("image"),
+    "toy-audio": _toy("audio"),
+}
