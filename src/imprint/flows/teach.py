@@ -61,6 +61,8 @@ def teach_one(
     nearest = _nearest(live, lesson)
     if (repeated := _repeated(live, lesson, nearest)) is not None:
         return repeated
+    # Refused here, before anything is written, when the class would be left without a direction.
+    live.refuse_opposed(lesson.embedding.vector, lesson.label)
     support = _support(live, lesson)
     try:
         with live.tenant.transaction(

@@ -56,21 +56,22 @@ class EncoderShelf:
 
     def given(self, encoder: object, modality: Modality) -> Encoder:
         """Take an encoder object, or any callable from a list of values to an array."""
-        from imprint.encoders import from_callable
+        from imprint.encoders.callables import from_callable
 
         if isinstance(encoder, str):
             return self.named(encoder, modality)
-        if not isinstance(encoder, Encoder):
-            if not callable(encoder):
-                raise EncoderNotFoundError("encoder= takes a name, an encoder or a callable")
-            encoder = from_callable(encoder, modality=modality)
-        if encoder.modality != modality:
+        if not isinstance(encoder, Encoder) and not callable(encoder):
+            raise EncoderNotFoundError("encoder= takes a name, an encoder or a callable")
+        found: Encoder = (
+            encoder if isinstance(encoder, Encoder) else from_callable(encoder, modality=modality)
+        )
+        if found.modality != modality:
             raise ModalityMismatchError(
-                f"the encoder reads {encoder.modality}, the collection holds {modality}"
+                f"the encoder reads {found.modality}, the collection holds {modality}"
             )
         with self._lock:
-            self._by_version[encoder.version] = encoder
-        return encoder
+            self._by_version[found.version] = found
+        return found
 
     def versioned(self, version: str) -> Encoder:
         """Load exactly the version a collection was taught with.

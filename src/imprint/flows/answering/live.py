@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from imprint.flows.answering.encoding import EncoderShelf
     from imprint.store.ports import Change, CollectionRow, TenantStore
+    from imprint.types import UnitVector
 
 # Up to here fitting the calibration takes milliseconds and is done before answering.
 _CALIBRATE_INLINE_ROWS = 200
@@ -81,6 +82,12 @@ class LiveCollection:
             if following is not None:
                 self._note(change)
                 self._snapshot = following
+
+    def refuse_opposed(self, vector: UnitVector, label: str) -> None:
+        """Raise OpposedSupportsError when this support would leave its class no direction."""
+        # Under the lock: growing a snapshot writes into blocks that versions share.
+        with self._lock:
+            self.level().decider.added(vector, label)
 
     def known_content(self, content_hash: str) -> tuple[str, str | None] | None:
         """(support_id, label) of the live support with exactly this content, if any."""

@@ -32,26 +32,36 @@ def answers(
         EncoderMismatchError: an embedding was made by another encoder than the supports'.
     """
     queries = _comparable(embeddings, encoder_version, snapshot)
-    if not len(queries):
-        return []
-    similarities = snapshot.index.similarities(queries)
-    decisions = snapshot.decider.decide(queries, top_k=top_k, support_similarities=similarities)
-    nearest = snapshot.nearest(queries, max(top_k, N_EVIDENCE), similarities)
     return [
-        Answer(
-            id=f"a_{secrets.token_hex(10)}",
-            decision=decision.kind,
-            label=decision.label,
-            confidence=decision.confidence,
-            candidates=decision.candidates,
-            evidence=evidence,
-            encoder_version=encoder_version,
-            generation=snapshot.generation,
-            sequence=snapshot.sequence,
-            notes=notes[i] if notes else (),
-        )
-        for i, (decision, evidence) in enumerate(zip(decisions, nearest, strict=True))
+        _answer(snapshot, queries[i : i + 1], encoder_version, top_k, notes[i] if notes else ())
+        for i in range(len(queries))
     ]
+
+
+def _answer(
+    snapshot: Snapshot,
+    query: QueryVectors,
+    encoder_version: str,
+    top_k: int,
+    notes: tuple[str, ...],
+) -> Answer:
+    # One query at a time: a matrix product over several rows rounds differently, and an answer
+    # must not depend on what else was asked in the same call.
+    similarities = snapshot.index.similarities(query)
+    (decision,) = snapshot.decider.decide(query, top_k=top_k, support_similarities=similarities)
+    (evidence,) = snapshot.nearest(query, max(top_k, N_EVIDENCE), similarities)
+    return Answer(
+        id=f"a_{secrets.token_hex(10)}",
+        decision=decision.kind,
+        label=decision.label,
+        confidence=decision.confidence,
+        candidates=decision.candidates,
+        evidence=evidence,
+        encoder_version=encoder_version,
+        generation=snapshot.generation,
+        sequence=snapshot.sequence,
+        notes=notes,
+    )
 
 
 def verification(

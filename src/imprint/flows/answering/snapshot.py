@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from imprint.errors import OpposedSupportsError
 from imprint.heads.decider import Decider
 from imprint.index.exact import ExactIndex
 from imprint.types import Evidence
@@ -98,8 +99,13 @@ class Snapshot:
         if len(changes) > max(32, _REBUILD_SHARE * len(self.index)):
             return None
         snapshot = self
-        for change in changes:
-            snapshot = snapshot._with_change(change)
+        try:
+            for change in changes:
+                snapshot = snapshot._with_change(change)
+        except OpposedSupportsError:
+            # Two writers taught opposite supports at once; building anew gives that class no
+            # direction until it is taught again, and every other class its answers.
+            return None
         return replace(snapshot, sequence=sequence)
 
     def recalibrated(self) -> Snapshot:
@@ -111,14 +117,14 @@ class Snapshot:
         self, queries: QueryVectors, k: int, similarities: Similarities | None = None
     ) -> list[tuple[Evidence, ...]]:
         """Nearest supports of each query. Negatives are no evidence for a class and left out."""
-        labels = self.decider.row_labels
-        n_negatives = self.decider.n_negatives
+        labels, row_class = self.decider.labels, self.decider.supports.row_class
+        n_negatives = int(np.count_nonzero(row_class < 0))
         found = self.index.nearest(queries, k + n_negatives, similarities)
         return [
             tuple(
-                Evidence(support_id, label, float(similarity))
+                Evidence(support_id, labels[row_class[row]], similarity)
                 for row, support_id, similarity in hits
-                if (label := labels[row]) is not None
+                if row_class[row] >= 0
             )[:k]
             for hits in found
         ]
@@ -126,18 +132,14 @@ class Snapshot:
     def _with_change(self, change: Change) -> Snapshot:
         present = change.support_id in self.index
         if present and not _answers(change):
-            row = self.index.row_of(change.support_id)
-            return replace(
-                self,
-                index=self.index.removed(change.support_id),
-                decider=self.decider.removed(row),
-            )
+            decider = self.decider.removed(self.index.row_of(change.support_id))
+            index = self.index.without(change.support_id, decider.rows)
+            return replace(self, index=index, decider=decider)
         if present or not _answers(change):
             return self
         decider = self.decider.added(change.vector, change.label)
-        return replace(
-            self, index=self.index.grown(change.support_id, decider.rows), decider=decider
-        )
+        index = self.index.continued(change.support_id, decider.rows)
+        return replace(self, index=index, decider=decider)
 
 
 def _answers(change: Change) -> bool:
