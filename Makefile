@@ -8,6 +8,7 @@ TORCH ?= torch==2.13.0
 HOST ?= 127.0.0.1
 PORT ?= 8080
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
@@ -23,7 +24,7 @@ help:
 	@echo "make check        lint, types, import floors, sizes"
 	@echo "make test-train   the tests that need torch (installs $(TORCH) when missing)"
 	@echo "make test-stress  kills, floods and soaks; minutes"
-	@echo "make bench        measure this machine; records go to docs/measurements"
+	@echo "make bench        time the main job on this machine (records: docs/measurements)"
 	@echo "make docs         write the generated pages of docs/ again"
 	@echo "make setup        install Imprint and its test tools, nothing more"
 
@@ -75,7 +76,7 @@ check: $(VENV)/.installed-dev
 	@$(PY) -m pytest tests/architecture -q
 
 bench: $(VENV)/.installed-dev
-	@for script in benchmarks/*.py; do echo "== $$script"; $(PY) $$script || exit 1; done
+	@$(PY) benchmarks/main_job.py $(BENCH_ARGS)
 
 docs: $(VENV)/.installed-dev
 	@$(PY) tools/build_docs.py

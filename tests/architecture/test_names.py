@@ -17,6 +17,7 @@ BANNED = {"util", "utils", "helper", "helpers", "common", "misc", "base", "manag
 BANNED |= {"data", "info"}
 UNSAFE_FORMATS = {"pickle", "cPickle", "_pickle", "cloudpickle", "dill", "joblib", "marshal"}
 UNSAFE_FORMATS |= {"shelve"}
+EXEMPT = {"read_data_uri"}  # RFC 2397 calls it a data URI; no other word would be understood
 BY_FILE = pytest.mark.parametrize("path", source_files(), ids=named)
 
 
@@ -35,7 +36,7 @@ def public_definitions(path: Path) -> set[str]:
 @BY_FILE
 def test_no_public_name_holds_a_word_that_fits_everything(path: Path) -> None:
     names = public_definitions(path) | set(named(path).removesuffix(".py").split("/"))
-    assert {name for name in names if words(name) & BANNED} == set()
+    assert {name for name in names if words(name) & BANNED} - EXEMPT == set()
 
 
 def test_words_are_split_as_people_read_them() -> None:
