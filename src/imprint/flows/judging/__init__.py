@@ -1,0 +1,1 @@
+"""What evaluating needs besides the protocols: labelled material to judge on."""

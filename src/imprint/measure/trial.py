@@ -1,0 +1,126 @@
+"""One episode asked of a head: what it answered, ready to be counted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from imprint.heads import Decider
+from imprint.measure.metrics import brier_terms, true_ranks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from imprint.measure.episodes import Episode, Rows
+    from imprint.types import Probabilities, QueryVectors, SupportVectors, UnitVectors
+
+
+@dataclass(frozen=True, slots=True)
+class HeadChoice:
+    """Which head is judged and what it is told; equal for every episode."""
+
+    head: str = "auto"
+    false_accept_rate: float = 0.05
+    background: UnitVectors | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Answers to a batch of queries, as arrays.
+
+    `probabilities` (n_query, n_way) say which class, given that it is one of them; `known` is the
+    probability that it is; `recognized` whether the decision named a class.
+    """
+
+    probabilities: Probabilities
+    known: npt.NDArray[np.float64]
+    recognized: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What came of one episode. Arrays follow the episode's query or unknown rows.
+
+    `rank` counts the classes placed before the true one; `answered` is the best class even where
+    the decision was not to name it.
+    """
+
+    episode: Episode
+    answered: Rows
+    rank: Rows
+    confidence: npt.NDArray[np.float64]
+    brier: npt.NDArray[np.float64]
+    known: npt.NDArray[np.float64]
+    recognized: npt.NDArray[np.bool_]
+    unknown_known: npt.NDArray[np.float64]
+    unknown_recognized: npt.NDArray[np.bool_]
+    support_accuracy: float
+
+    @property
+    def correct(self) -> npt.NDArray[np.bool_]:
+        """Whether the best class is the true one."""
+        right: npt.NDArray[np.bool_] = self.rank == 0
+        return right
+
+
+def run(
+    episode: Episode,
+    supports: SupportVectors,
+    queries: QueryVectors,
+    choice: HeadChoice,
+    rng: np.random.Generator,
+) -> Trial:
+    """Teach the episode's supports to a fresh head and ask it everything.
+
+    Args:
+        episode: rows to use of the two arrays.
+        supports: all unit rows supports may come from.
+        queries: all unit rows queries may come from (often the same array).
+        choice: the head.
+        rng: for what the head draws while it fits itself.
+    """
+    taught = supports[episode.support_rows]
+    names = [f"{number:06d}" for number in episode.support_class.tolist()]
+    decider = Decider.fit(
+        taught,
+        names,
+        head=choice.head,
+        false_accept_rate=choice.false_accept_rate,
+        background=choice.background,
+        rng=rng,
+    )
+    asked = np.concatenate([queries[episode.query_rows], queries[episode.unknown_rows], taught])
+    judged = judge(decider, asked, sorted(set(names)))
+    n_known, n_asked = len(episode.query_rows), len(asked) - len(taught)
+    mine = judged.probabilities[:n_known]
+    own = judged.probabilities[n_asked:].argmax(axis=1) == episode.support_class
+    return Trial(
+        episode=episode,
+        answered=mine.argmax(axis=1),
+        rank=true_ranks(mine, episode.query_class),
+        confidence=mine.max(axis=1).astype(np.float64),
+        brier=brier_terms(mine, episode.query_class),
+        known=judged.known[:n_known],
+        recognized=judged.recognized[:n_known],
+        unknown_known=judged.known[n_known:n_asked],
+        unknown_recognized=judged.recognized[n_known:n_asked],
+        support_accuracy=float(own.mean()),
+    )
+
+
+def judge(decider: Decider, queries: QueryVectors, labels: Sequence[str]) -> Judged:
+    """Ask all queries; columns of the probabilities follow `labels`."""
+    column = {label: i for i, label in enumerate(labels)}
+    decisions = decider.decide(queries, top_k=len(labels))
+    probabilities = np.zeros((len(queries), len(labels)), dtype=np.float32)
+    for row, decision in enumerate(decisions):
+        for candidate in decision.candidates:
+            probabilities[row, column[candidate.label]] = candidate.confidence
+    return Judged(
+        probabilities,
+        np.array([decision.known for decision in decisions], dtype=np.float64),
+        np.array([decision.kind == "recognized" for decision in decisions], dtype=np.bool_),
+    )

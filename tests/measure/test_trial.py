@@ -1,0 +1,68 @@
+"""A trial against the answers of a plain nearest-prototype rule written out in numpy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from imprint.measure import trial
+from imprint.measure.episodes import EpisodePlan, Pool, episodes
+from imprint.vectors import unit
+
+
+def clusters(n_classes=8, n_each=25, dim=16, spread=0.35, seed=0):
+    rng = np.random.default_rng(seed)
+    middles = unit(rng.normal(size=(n_classes, dim)))
+    labels = np.repeat(np.arange(n_classes), n_each)
+    return unit(middles[labels] + spread * rng.normal(size=(len(labels), dim))), labels.astype(str)
+
+
+def trials(n_shot=3, n_episodes=6, **choice):
+    vectors, labels = clusters()
+    plan = EpisodePlan(4, n_shot, 10, n_episodes)
+    head = trial.HeadChoice(**{"head": "prototype", **choice})
+    for number, episode in enumerate(episodes(Pool.of(labels), plan, 0)):
+        yield vectors, trial.run(episode, vectors, vectors, head, np.random.default_rng(number))
+
+
+def test_a_prototype_trial_answers_like_the_rule_written_out():
+    for vectors, result in trials():
+        episode = result.episode
+        means = np.stack(
+            [
+                vectors[episode.support_rows[episode.support_class == c]].mean(axis=0)
+                for c in range(4)
+            ]
+        )
+        cosine = vectors[episode.query_rows] @ (means / np.linalg.norm(means, axis=1)[:, None]).T
+        assert np.array_equal(result.answered, cosine.argmax(axis=1))
+        assert np.array_equal(result.correct, cosine.argmax(axis=1) == episode.query_class)
+        order = np.argsort(-cosine, axis=1)
+        ranks = (order == episode.query_class[:, None]).argmax(axis=1)
+        assert np.array_equal(result.rank, ranks)
+
+
+def test_numbers_of_a_trial_stay_within_their_ranges():
+    for _, result in trials():
+        for ratio in (result.confidence, result.known, result.unknown_known):
+            assert ratio.min() >= 0
+            assert ratio.max() <= 1
+        assert (result.confidence >= 0.25 - 1e-6).all()
+        assert ((result.brier >= 0) & (result.brier <= 2)).all()
+        assert 0 <= result.support_accuracy <= 1
+
+
+def test_queries_of_taught_classes_look_more_known_than_others():
+    scored = [(r.known.mean(), r.unknown_known.mean()) for _, r in trials()]
+    assert np.mean([known > unknown for known, unknown in scored]) > 0.8
+
+
+def test_one_support_per_class_is_always_recognized_by_its_own_head():
+    assert [r.support_accuracy for _, r in trials(n_shot=1)] == [1.0] * 6
+
+
+@pytest.mark.parametrize("head", ["nearest", "auto"])
+def test_other_heads_answer_the_same_episodes(head):
+    for (_, one), (_, two) in zip(trials(head=head), trials(), strict=True):
+        assert np.array_equal(one.episode.query_rows, two.episode.query_rows)
+        assert one.correct.mean() > 0.5
