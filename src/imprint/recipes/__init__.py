@@ -1,0 +1,1 @@
+"""Worked scenarios. They import only what a user imports: the front door."""
