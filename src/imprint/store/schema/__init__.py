@@ -1,0 +1,1 @@
+"""Tables, the statements made of them, and the migrations that lead to them."""
