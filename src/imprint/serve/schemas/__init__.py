@@ -1,0 +1,1 @@
+"""Shapes of requests and responses, as JSON Schemas that document and check."""

@@ -1,0 +1,98 @@
+"""Parts that the JSON Schemas of requests and responses are made of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Schema = dict[str, Any]
+
+COLLECTION_PATTERN = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+DATA_PATTERN = "^data:[A-Za-z0-9.+-]+/[A-Za-z0-9.+-]+(;[^,]*)?;base64,[A-Za-z0-9+/_-]+=*$"
+ENCODER_PATTERN = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+
+
+def record(properties: dict[str, Schema], required: list[str], **more: Any) -> Schema:
+    """An object with these fields and no others."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": False,
+        **more,
+    }
+
+
+def ref(name: str) -> Schema:
+    """Point at a schema of COMPONENTS."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def listed(items: Schema, **more: Any) -> Schema:
+    """A list."""
+    return {"type": "array", "items": items, **more}
+
+
+def page_of(name: str) -> Schema:
+    """A page of a list, and the cursor of the next."""
+    return record(
+        {"items": listed(ref(name)), "next_cursor": {"type": ["string", "null"]}},
+        ["items", "next_cursor"],
+    )
+
+
+# Judged by the verbs themselves, so that every door gives the same code for the same mistake.
+OF_THE_VERBS: Schema = {"x-judged-by": "verb"}
+
+TEXT: Schema = {"type": "string"}
+COUNT: Schema = {"type": "integer", "minimum": 0}
+RATIO: Schema = {"type": "number", "minimum": 0, "maximum": 1}
+LABEL: Schema = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": 200,
+    **OF_THE_VERBS,
+    "description": "Class name: no line break, no control character, no '/' or '\\'.",
+}
+SAMPLE_TEXT: Schema = {
+    "type": "string",
+    "minLength": 1,
+    **OF_THE_VERBS,
+    "description": "The sample, for a collection of text.",
+}
+SAMPLE_DATA: Schema = {
+    "type": "string",
+    "pattern": DATA_PATTERN,
+    "description": "The sample's bytes as a base64 data URI, such as data:image/png;base64,iVBO…",
+}
+SAMPLE_FILE: Schema = {
+    "type": "string",
+    "format": "binary",
+    "description": "The sample's bytes.",
+}
+TOP_K: Schema = {"type": "integer", "minimum": 1, "maximum": 100, "default": 5}
+MIN_SEQUENCE: Schema = {
+    "type": "integer",
+    "minimum": 0,
+    "maximum": 2**53,
+    "description": "Answer only from a state that includes this write (a receipt's `sequence`).",
+}
+METADATA: Schema = {
+    "type": "object",
+    "description": "Kept with the support and given back, at most 16 KiB; not used to answer.",
+}
+POLICY: Schema = record(
+    {
+        "false_accept_rate": {
+            "type": "number",
+            "minimum": 0.001,
+            "maximum": 0.5,
+            "description": "Share of queries of no class that may be answered with one.",
+        },
+        "head": {"type": "string", "description": "Few-shot classifier; auto picks one."},
+        "keep_raw": {"type": "boolean", "description": "False keeps embeddings only."},
+        "log_answers": {"type": "boolean", "description": "False keeps no prediction log."},
+    },
+    [],
+)
+MODALITY: Schema = {"type": "string", "enum": ["image", "text", "audio"]}
+ONE_SOURCE: Schema = {"oneOf": [{"required": ["text"]}, {"required": ["data"]}]}

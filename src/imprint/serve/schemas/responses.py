@@ -1,0 +1,181 @@
+"""JSON Schemas of what callers get."""
+
+from __future__ import annotations
+
+from imprint.serve.schemas.parts import (
+    COUNT,
+    MODALITY,
+    RATIO,
+    TEXT,
+    Schema,
+    listed,
+    record,
+    ref,
+)
+
+RESPONSES: dict[str, Schema] = {
+    "Collection": record(
+        {
+            "name": TEXT,
+            "modality": MODALITY,
+            "encoder": TEXT,
+            "encoder_version": TEXT,
+            "dim": COUNT,
+            "policy": {"type": "object"},
+            "sequence": COUNT,
+            "n_labels": COUNT,
+            "n_supports": COUNT,
+            "created_at": {"type": "string", "format": "date-time"},
+        },
+        ["name", "modality", "encoder_version", "policy", "sequence"],
+    ),
+    "Check": record(
+        {
+            "name": TEXT,
+            "verdict": {"type": "string", "enum": ["pass", "warn", "quarantine", "reject"]},
+            "score": {"type": "number"},
+            "limit": {"type": "number"},
+            "hint": TEXT,
+        },
+        ["name", "verdict", "score", "limit", "hint"],
+    ),
+    "Evidence": record(
+        {"support_id": TEXT, "label": TEXT, "similarity": {"type": "number"}},
+        ["support_id", "label", "similarity"],
+    ),
+    "Candidate": record(
+        {"label": TEXT, "confidence": RATIO, "similarity": {"type": "number"}},
+        ["label", "confidence", "similarity"],
+    ),
+    "Receipt": record(
+        {
+            "support_id": TEXT,
+            "label": TEXT,
+            "state": {"type": "string", "enum": ["active", "quarantined"]},
+            "checks": listed(ref("Check")),
+            "nearest": listed(ref("Evidence")),
+            "encoder_version": TEXT,
+            "sequence": COUNT,
+        },
+        ["support_id", "label", "state", "checks", "nearest", "encoder_version", "sequence"],
+    ),
+    "Support": record(
+        {
+            "support_id": TEXT,
+            "label": TEXT,
+            "state": {"type": "string", "enum": ["active", "quarantined"]},
+            "encoder_version": TEXT,
+            "content_hash": TEXT,
+            "sequence": COUNT,
+            "taught_at": {"type": "string", "format": "date-time"},
+            "taught_by": TEXT,
+            "origin": TEXT,
+            "media_type": {"type": ["string", "null"]},
+            "size_bytes": COUNT,
+            "metadata": {"type": "object"},
+        },
+        ["support_id", "label", "state", "encoder_version", "sequence", "taught_at"],
+    ),
+    "LabelCount": record({"label": TEXT, "n_supports": COUNT}, ["label", "n_supports"]),
+    "Removed": record({"n_removed": COUNT, "sequence": COUNT}, ["n_removed", "sequence"]),
+    "Answer": record(
+        {
+            "id": TEXT,
+            "decision": {"type": "string", "enum": ["recognized", "ambiguous", "unknown"]},
+            "label": {"type": ["string", "null"]},
+            "confidence": RATIO,
+            "candidates": listed(ref("Candidate")),
+            "evidence": listed(ref("Evidence")),
+            "encoder_version": TEXT,
+            "generation": COUNT,
+            "sequence": COUNT,
+            "notes": listed(TEXT),
+        },
+        [
+            "id",
+            "decision",
+            "label",
+            "confidence",
+            "candidates",
+            "evidence",
+            "encoder_version",
+            "generation",
+        ],
+    ),
+    "Answers": record({"answers": listed({"anyOf": [ref("Answer"), ref("Refused")]})}, ["answers"]),
+    "Refused": record(
+        {"error": ref("Problem")}, ["error"], description="What was wrong with one of many."
+    ),
+    "Verification": record(
+        {
+            "accepted": {"type": "boolean"},
+            "confidence": RATIO,
+            "threshold": {"type": "number"},
+            "false_accept_rate": RATIO,
+        },
+        ["accepted", "confidence", "threshold", "false_accept_rate"],
+    ),
+    "FeedbackStored": record(
+        {"answer_id": TEXT, "label": {"type": ["string", "null"]}}, ["answer_id", "label"]
+    ),
+    "ImportOutcome": record(
+        {
+            "index": COUNT,
+            "name": {"type": "string", "description": "Name within the zip file."},
+            "receipt": ref("Receipt"),
+            "error": ref("Problem"),
+        },
+        ["index"],
+        description="A receipt or an error for one line or file, in order.",
+    ),
+    "Imported": record(
+        {
+            "n_accepted": COUNT,
+            "n_refused": COUNT,
+            "results": listed(ref("ImportOutcome")),
+        },
+        ["n_accepted", "n_refused", "results"],
+    ),
+    "Embeddings": record(
+        {
+            "object": {"const": "list"},
+            "model": TEXT,
+            "data": listed(
+                record(
+                    {
+                        "object": {"const": "embedding"},
+                        "index": COUNT,
+                        "embedding": {
+                            "anyOf": [listed({"type": "number"}), {"type": "string"}],
+                            "description": "Numbers, or little-endian float32 in base64.",
+                        },
+                    },
+                    ["object", "index", "embedding"],
+                )
+            ),
+            "usage": record(
+                {"prompt_tokens": COUNT, "total_tokens": COUNT}, ["prompt_tokens", "total_tokens"]
+            ),
+        },
+        ["object", "model", "data", "usage"],
+    ),
+    "Status": record({"status": {"type": "string", "enum": ["alive", "ready"]}}, ["status"]),
+    "Problem": record(
+        {
+            "type": {"type": "string", "format": "uri-reference"},
+            "title": TEXT,
+            "status": {"type": "integer", "minimum": 400, "maximum": 599},
+            "detail": TEXT,
+            "code": TEXT,
+            "errors": listed(
+                record(
+                    {"pointer": TEXT, "code": TEXT, "message": TEXT, "hint": TEXT},
+                    ["pointer", "code", "message"],
+                )
+            ),
+            "checks": listed(ref("Check")),
+            "request_id": TEXT,
+        },
+        ["type", "title", "status", "detail", "code", "errors"],
+    ),
+}
