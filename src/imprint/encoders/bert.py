@@ -150,6 +150,10 @@ class BertEncoder:
             return ()
         return (f"only the first {self._max_tokens} tokens were read",)
 
+    def count_tokens(self, samples: Sequence[Sample]) -> int:
+        """How many tokens of these texts are read, marks of beginning and end included."""
+        return sum(len(self._tokenizer.encode(_text(sample, self.name)).ids) for sample in samples)
+
     def _fill(self, rows: UnitVectors, texts: list[str], first: int, step: int) -> None:
         for i in range(first, len(texts), step):
             numbers = np.array([self._tokenizer.encode(texts[i]).ids], dtype=np.int64)

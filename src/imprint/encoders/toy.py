@@ -62,7 +62,8 @@ def _features(sample: Sample) -> Features:
         return total
     if isinstance(sample.value, Sound):
         stretches = np.array_split(sample.value.waveform.astype(np.float64), DIM)
-        return np.array([np.sqrt(np.mean(part**2)) if part.size else 0.0 for part in stretches])
+        loudness = [float(np.sqrt(np.mean(part**2))) if part.size else 0.0 for part in stretches]
+        return np.array(loudness)
     return _thumbnail(sample.value)
 
 
@@ -85,7 +86,6 @@ def _thumbnail(pixels: Pixels) -> Features:
 
 def _direction(features: Features) -> Features:
     length = float(np.linalg.norm(features))
-    if length < 1e-9:
-        return np.eye(DIM)[0]  # silence and plain gray have no direction: give them one
-    scaled: Features = features / length
-    return scaled
+    # Silence and plain gray have no direction: they get the first axis.
+    direction: Features = features / length if length > 1e-9 else np.eye(DIM)[0]
+    return direction
