@@ -2,21 +2,20 @@
 
 Every text is run alone, so its vector cannot depend on what else is in the call: dynamic int8
 takes one scale per activation tensor, and even in fp32 another batch shape changes the
-last bits. A batch is spread over a few threads instead (the runtime releases the GIL).
+last bits. Being alone, a text needs no padding and no mask.
 """
 
 from __future__ import annotations
 
-import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from imprint.encoders.bert_graph import ARITHMETIC, GRAPH, INPUT, OUTPUT, write_graph
+from imprint.encoders.session import Spread, open_session
 from imprint.encoders.weights.bert_folder import TOKENIZER
-from imprint.errors import InvalidOptionError, ModalityMismatchError, ModelHashError, VectorError
+from imprint.errors import InvalidOptionError, ModalityMismatchError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,10 +24,8 @@ if TYPE_CHECKING:
     from imprint.encoders.bert_graph import Array, Variant
     from imprint.encoders.weights.bert_folder import BertShape
     from imprint.encoders.weights.cache import Card
-    from imprint.types import Modality, Sample, UnitVectors
-
+    from imprint.types import Modality, Sample, UnitVector, UnitVectors
 KIND = "bert-onnx.v1"
-_MOST_THREADS = 8
 
 
 def bert_identity(
@@ -101,13 +98,12 @@ class BertEncoder:
         self.dim: int = card["identity"]["hidden"]
         self.license: str = card["license"]
         self._max_tokens: int = card["identity"]["max_tokens"]
-        self._n_threads = n_threads or min(_MOST_THREADS, os.cpu_count() or 1)
+        self._spread = Spread(n_threads)
         self._background = background
         self._bank: UnitVectors | None = None
         self._lock = threading.Lock()
-        self._pool: ThreadPoolExecutor | None = None
-        self._tokenizer = _tokenizer(folder / TOKENIZER, self._max_tokens)
-        self._session = _session(folder / GRAPH, self.version)
+        self._tokenizer = open_tokenizer(folder / TOKENIZER, self._max_tokens)
+        self._session = open_session(folder / GRAPH, self.version, optimize=False)
 
     @property
     def background(self) -> UnitVectors | None:
@@ -125,22 +121,13 @@ class BertEncoder:
             VectorError: the network gave something that is not a direction.
         """
         texts = [_text(sample, self.name) for sample in samples]
-        rows: UnitVectors = np.empty((len(texts), self.dim), dtype=np.float32)
-        n_parts = min(self._n_threads, len(texts))
-        if n_parts <= 1:
-            self._fill(rows, texts, 0, 1)
-        else:
-            # Every n-th text to each thread: neighbors in a file tend to be of similar length.
-            parts = [
-                self._threads().submit(self._fill, rows, texts, part, n_parts)
-                for part in range(n_parts)
-            ]
-            for done in parts:
-                done.result()
-        if not np.isfinite(rows).all():
-            bad = int(np.argmin(np.isfinite(rows).all(axis=1)))
-            raise VectorError(f"{self.name} gave no direction for text {bad} of {len(texts)}")
-        return rows
+
+        def row(i: int) -> UnitVector:
+            numbers = np.array([self._tokenizer.encode(texts[i]).ids], dtype=np.int64)
+            vector: UnitVector = self._session.run([OUTPUT], {INPUT: numbers})[0][0]
+            return vector
+
+        return self._spread.rows(self.name, len(texts), self.dim, row)
 
     def notes(self, sample: Sample) -> tuple[str, ...]:
         """What embedding this text had to decide: whether its end was cut."""
@@ -154,17 +141,6 @@ class BertEncoder:
         """How many tokens of these texts are read, marks of beginning and end included."""
         return sum(len(self._tokenizer.encode(_text(sample, self.name)).ids) for sample in samples)
 
-    def _fill(self, rows: UnitVectors, texts: list[str], first: int, step: int) -> None:
-        for i in range(first, len(texts), step):
-            numbers = np.array([self._tokenizer.encode(texts[i]).ids], dtype=np.int64)
-            rows[i] = self._session.run([OUTPUT], {INPUT: numbers})[0][0]
-
-    def _threads(self) -> ThreadPoolExecutor:
-        with self._lock:
-            if self._pool is None:
-                self._pool = ThreadPoolExecutor(self._n_threads, thread_name_prefix="encode")
-            return self._pool
-
 
 def _text(sample: Sample, name: str) -> str:
     if not isinstance(sample.value, str):
@@ -172,31 +148,14 @@ def _text(sample: Sample, name: str) -> str:
     return sample.value
 
 
-def _tokenizer(path: Path, max_tokens: int) -> Any:
+def open_tokenizer(path: Path, max_tokens: int) -> Any:
+    """Open a tokenizer.json that cuts texts after `max_tokens` and never pads."""
     from tokenizers import Tokenizer
 
-    tokenizer = Tokenizer.from_file(str(path))
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises a bare Exception
+        raise InvalidOptionError(f"{path.name} cannot be read as a tokenizer") from error
     tokenizer.no_padding()
     tokenizer.enable_truncation(max_tokens)
     return tokenizer
-
-
-def _session(path: Path, version: str) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    # The arena keeps the largest batch's memory for good; without it a run costs nothing more.
-    options.enable_cpu_mem_arena = False
-    # The graph is written in fused operators: what was built is what runs, whatever the release.
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 3
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # the runtime raises several kinds of its own, without a root
-        raise ModelHashError(
-            f"ONNX Runtime {onnxruntime.__version__} cannot open {version} "
-            f"({type(error).__name__}); update onnxruntime, or remove that entry from the model "
-            "cache and pull it again"
-        ) from error

@@ -146,7 +146,7 @@ def _build(
 ) -> None:
     files = fetch(PINNED, cache, sources, progress)
     progress(f"{_BUILDING} ({variant})", 0, 1)
-    card = {"identity": identity(variant), "modality": "text", "license": LICENSE}
+    card = {"identity": identity(variant), "modality": "text", "license": LICENSE, "about": FAMILY}
     writer = bert_writer(SHAPE, files[WEIGHTS], files[TOKENIZER], variant)
     cache.made(variant_name(variant), card, writer, replace=replace)
     progress(f"{_BUILDING} ({variant})", 1, 1)

@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from imprint.encoders import minilm
+from imprint.encoders.catalogue import minilm
 from imprint.encoders.toy import ToyEncoder
 from imprint.encoders.weights.cache import ModelCache, checked_name
 from imprint.encoders.weights.files import silent
@@ -90,10 +90,7 @@ def load_encoder(
         return entry.open(desk)
     version = desk.cache.named(checked_name(name))
     if version is None:
-        raise EncoderNotFoundError(
-            f"there is no encoder named {name}; there are {', '.join(_names(desk.cache))}. "
-            "Bring your own with `imprint models add FILE`, or pass a callable"
-        )
+        raise EncoderNotFoundError(_unknown(name, desk.cache))
     return _open_added(version, desk)
 
 
@@ -153,12 +150,44 @@ def pull(
     return replace(listing, version=encoder.version, ready=True)
 
 
+def add(
+    path: Path,
+    *,
+    cache_dir: Path,
+    name: str | None = None,
+    variant: Variant = "fp32",
+    progress: Progress | None = None,
+) -> Listing:
+    """Copy a sentence-embedding folder or an .onnx file with a card into the cache, by hash.
+
+    It is opened and tried once before it gets its name (by default the card's or the folder's).
+    Adding another model under the same name moves the name; the older stays loadable by version.
+    `variant` says in which arithmetic a sentence-embedding folder is built.
+
+    Raises:
+        InvalidNameError: the name is not one, or belongs to a built-in encoder.
+        InvalidOptionError: the folder or the card cannot be used; the message says what differs.
+        ModelHashError: the card states another hash than the file has.
+    """
+    from imprint.encoders.catalogue.adding import added_name
+
+    desk = _desk(cache_dir, None, progress)
+    taken = frozenset(_BUILT_IN)
+    return _added(desk.cache, added_name(path, desk.cache, name, taken, variant, desk.progress))
+
+
 def _desk(cache_dir: Path, mirror: Path | None, progress: Progress | None) -> _Desk:
     return _Desk(ModelCache(cache_dir), usual_sources(mirror), progress or silent)
 
 
-def _names(cache: ModelCache) -> list[str]:
-    return [*_BUILT_IN, *cache.names()]
+def _unknown(name: str, cache: ModelCache) -> str:
+    what = f"there is no encoder named {name}; there are {', '.join([*_BUILT_IN, *cache.names()])}"
+    if "audio" in name.lower():
+        what = "no audio encoder is built in yet"
+    return (
+        f"{what}. Bring your own: an .onnx file with a card through `imprint models add FILE`, or "
+        "any Python callable from a list of values to an array, given as encoder="
+    )
 
 
 def _other(wanted: str, found: str) -> str:
@@ -184,9 +213,9 @@ def _added(cache: ModelCache, name: str) -> Listing:
 
 
 def _open_added(version: str, desk: _Desk) -> Encoder:
-    from imprint.encoders.bert import BertEncoder
+    from imprint.encoders.catalogue.adding import open_added
 
-    return BertEncoder(desk.cache.folder(version), desk.cache.verified(version))
+    return open_added(desk.cache.folder(version), desk.cache.verified(version))
 
 
 def _minilm(variant: Variant, about: str) -> _Entry:

@@ -1,0 +1,204 @@
+"""Image encoders: any ONNX network with a card, and `image-small`, which ships in the package.
+
+Every picture is run alone, so its vector never depends on what else is in the call; a batch is
+spread over a few threads instead (the runtime releases the GIL).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from imprint.encoders.banks import read_bank
+from imprint.encoders.pixels import PixelRecipe, prepared
+from imprint.encoders.weights.files import sha256_of, version_of
+from imprint.errors import InvalidOptionError, ModalityMismatchError, ModelHashError, VectorError
+from imprint.vectors import unit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy.typing as npt
+
+    from imprint.types import Modality, Pixels, Sample, UnitVectors
+
+KIND = "image-onnx.v1"
+SHIPPED = "image-small"
+_MODELS = Path(__file__).parent / "models"
+_MOST_THREADS = 4
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """Read an image model's card: JSON with name, preprocessing and, to be checked, sha256.
+
+    Raises:
+        InvalidOptionError: not JSON, or name or preprocessing are missing.
+    """
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise InvalidOptionError("the card of the image model cannot be read as JSON") from None
+    if not isinstance(card, dict):
+        raise InvalidOptionError("the card of the image model must be a JSON object")
+    return card
+
+
+class ImageEncoder:
+    """An image network of one ONNX file, open for use from any number of threads.
+
+    The card names it and states its preprocessing; the version is a hash over the model file and
+    that preprocessing. The file is hashed when the encoder is made and loaded on first use.
+    """
+
+    modality: Modality = "image"
+
+    def __init__(
+        self,
+        model_path: Path,
+        card: dict[str, Any],
+        *,
+        background: Callable[[], UnitVectors | None] | None = None,
+        n_threads: int | None = None,
+    ) -> None:
+        if not isinstance(card.get("name"), str) or not isinstance(card.get("preprocessing"), dict):
+            raise InvalidOptionError("the card of an image model needs a name and a preprocessing")
+        self.card = card
+        self.name: str = card["name"]
+        self.recipe = PixelRecipe.from_json(card["preprocessing"])
+        self._path = model_path
+        self.version = image_version(model_path, card)
+        self._n_threads = n_threads or min(_MOST_THREADS, os.cpu_count() or 1)
+        self._background = background
+        self._bank: UnitVectors | None = None
+        self._lock = threading.Lock()
+        self._session: Any = None
+        self._pool: ThreadPoolExecutor | None = None
+        self._dim: int | None = card.get("dim")
+
+    @classmethod
+    def shipped(cls) -> ImageEncoder:
+        """`image-small`, from inside the package."""
+        card = read_card(_MODELS / f"{SHIPPED}.json")
+        return cls(_MODELS / f"{SHIPPED}.onnx", card, background=lambda: read_bank(SHIPPED))
+
+    @property
+    def dim(self) -> int:
+        """Width of the vectors: from the card, else found by running a gray square."""
+        if self._dim is None:
+            side = self.recipe.side_px
+            self._dim = len(self._forward(np.full((side, side, 3), 128, np.uint8)))
+        return self._dim
+
+    @property
+    def background(self) -> UnitVectors | None:
+        """Bank of vectors of pictures of no particular class, read on first use."""
+        with self._lock:
+            if self._bank is None and self._background is not None:
+                self._bank = self._background()
+        return self._bank
+
+    def encode(self, samples: Sequence[Sample]) -> UnitVectors:
+        """Embed pictures: (len(samples), dim) float32, every row of length one.
+
+        Raises:
+            ModalityMismatchError: a sample is no picture.
+            ModelHashError: the model file is not an ONNX network this card fits.
+            VectorError: the network gave something that is not a finite direction.
+        """
+        pictures = [_pixels_of(sample) for sample in samples]
+        if not pictures:
+            return np.empty((0, self.dim), dtype=np.float32)
+        if len(pictures) == 1 or self._n_threads == 1:
+            rows = [self._forward(one) for one in pictures]
+        else:
+            rows = list(self._threads().map(self._forward, pictures))
+        vectors = unit(np.stack(rows))
+        if vectors.shape[1] != self.dim:
+            raise VectorError(f"the network gives {vectors.shape[1]} numbers, the card {self.dim}")
+        return vectors
+
+    def _threads(self) -> ThreadPoolExecutor:
+        with self._lock:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(self._n_threads, thread_name_prefix="image-encoder")
+        return self._pool
+
+    def _opened(self) -> Any:
+        with self._lock:
+            if self._session is None:
+                self._session = open_session(self._path)
+        return self._session
+
+    def _forward(self, pixels: Pixels) -> npt.NDArray[np.float32]:
+        session = self._opened()
+        fed = {session.get_inputs()[0].name: prepared(pixels, self.recipe)}
+        try:
+            output = np.asarray(session.run(None, fed)[0], dtype=np.float32)
+        except Exception as error:
+            raise ModelHashError(
+                f"{self.name} refused a {self.recipe.side_px} px picture in layout "
+                f"{self.recipe.layout}; its card does not fit its network"
+            ) from error
+        return _one_row(output, self.recipe)
+
+
+def image_version(model_path: Path, card: dict[str, Any]) -> str:
+    """Name and hash over all that decides a vector: the network's bytes and the preprocessing.
+
+    Raises:
+        ModelHashError: the file is missing, or the card states another hash.
+    """
+    if not model_path.is_file():
+        raise ModelHashError(f"the model file of {card['name']} is missing; install it again")
+    found = sha256_of(model_path)
+    stated = card.get("sha256")
+    if stated is not None and stated != found:
+        raise ModelHashError(
+            f"the model file of {card['name']} has SHA-256 {found[:16]}... but its card states "
+            f"{str(stated)[:16]}...; it is damaged or another model"
+        )
+    recipe = PixelRecipe.from_json(card["preprocessing"]).to_json()
+    return version_of(card["name"], {"kind": KIND, "weights": found, "preprocessing": recipe})
+
+
+def open_session(model_path: Path) -> Any:
+    """A session of one thread that holds no memory back between calls.
+
+    Raises:
+        ModelHashError: the runtime cannot load the file.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = False
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(
+            str(model_path), options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:
+        raise ModelHashError("the image model cannot be loaded as an ONNX network") from error
+
+
+def _pixels_of(sample: Sample) -> Pixels:
+    if sample.modality != "image" or not isinstance(sample.value, np.ndarray):
+        raise ModalityMismatchError(
+            f"an image encoder met a sample of modality {sample.modality}; send pictures"
+        )
+    return sample.value
+
+
+def _one_row(output: npt.NDArray[np.float32], recipe: PixelRecipe) -> npt.NDArray[np.float32]:
+    """(1, dim), (1, dim, 1, 1) or, pooled, (1, tokens, dim) to (dim,)."""
+    if recipe.pooling != "none" and output.ndim == 3:
+        output = output[:, 0] if recipe.pooling == "first" else output.mean(axis=1)
+    if output.shape[0] != 1 or output.size != output.shape[1]:
+        raise VectorError(f"the network gives shape {output.shape}, not one row of numbers")
+    return output.reshape(-1)

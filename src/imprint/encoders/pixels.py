@@ -1,0 +1,128 @@
+"""From decoded pixels to the square an image network reads; the card says how, bit for bit."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+
+from imprint.errors import InvalidOptionError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from imprint.types import Pixels
+
+Fit = Literal["stretch", "pad", "crop"]
+Layout = Literal["uint8_nhwc", "float32_nchw"]
+Resample = Literal["bilinear", "bicubic", "lanczos"]
+Pooling = Literal["none", "mean", "first"]
+_LARGEST_SIDE_PX = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class PixelRecipe:
+    """How an image network wants its pixels, and how its output becomes one vector.
+
+    `fit`: stretch to the square, pad to it with the border's color, or crop its middle; pictures
+    up to `stretch_ratio` times as long as wide are stretched in any case. `mean` and `spread` (of
+    red, green, blue in 0 .. 1) apply to the float layout only; the uint8 layout hands pixels over
+    as they are. `pooling` is for outputs (1, tokens, dim): their mean, or the first one.
+    """
+
+    side_px: int
+    fit: Fit = "crop"
+    stretch_ratio: float = 1.0
+    resample: Resample = "bicubic"
+    layout: Layout = "float32_nchw"
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    spread: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    pooling: Pooling = "none"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.side_px, int) or not 8 <= self.side_px <= _LARGEST_SIDE_PX:
+            raise InvalidOptionError(f"side_px must be 8 .. {_LARGEST_SIDE_PX}, got {self.side_px}")
+        for name, kind in (
+            ("fit", Fit),
+            ("resample", Resample),
+            ("layout", Layout),
+            ("pooling", Pooling),
+        ):
+            if getattr(self, name) not in get_args(kind):
+                raise InvalidOptionError(f"{name} must be one of {', '.join(get_args(kind))}")
+        if len(self.mean) != 3 or len(self.spread) != 3 or min(self.spread) <= 0:
+            raise InvalidOptionError("mean and spread need three numbers each, spread above 0")
+
+    @classmethod
+    def from_json(cls, shape: dict[str, Any]) -> PixelRecipe:
+        """Read the `preprocessing` of a card.
+
+        Raises:
+            InvalidOptionError: a field is missing, unknown or out of range.
+        """
+        known = {one.name for one in fields(cls)}
+        if unknown := sorted(set(shape) - known):
+            raise InvalidOptionError(f"the card's preprocessing has unknown fields: {unknown}")
+        if "side_px" not in shape:
+            raise InvalidOptionError("the card's preprocessing lacks side_px")
+        fitted: dict[str, Any] = dict(shape)
+        for name in ("mean", "spread"):
+            if name in fitted:
+                fitted[name] = tuple(fitted[name])
+        return cls(**fitted)
+
+    def to_json(self) -> dict[str, Any]:
+        """What a card holds, and what the version hash is taken over."""
+        return asdict(self)
+
+
+def prepared(pixels: Pixels, recipe: PixelRecipe) -> npt.NDArray[np.generic]:
+    """One picture as the network's input, with a leading axis of one.
+
+    (1, side, side, 3) uint8 or (1, 3, side, side) float32, as the recipe's layout says.
+    """
+    square = squared(pixels, recipe)
+    if recipe.layout == "uint8_nhwc":
+        return square[None]
+    mean, spread = np.array(recipe.mean, np.float32), np.array(recipe.spread, np.float32)
+    scaled = (square.astype(np.float32) / np.float32(255.0) - mean) / spread
+    return np.ascontiguousarray(scaled.transpose(2, 0, 1)[None])
+
+
+def squared(pixels: Pixels, recipe: PixelRecipe) -> npt.NDArray[np.uint8]:
+    """Fit a picture into (side, side, 3), antialiased when it shrinks."""
+    from PIL import Image
+
+    height, width = pixels.shape[:2]
+    side, picture = recipe.side_px, Image.fromarray(np.ascontiguousarray(pixels))
+    how = Image.Resampling[recipe.resample.upper()]
+    if recipe.fit == "stretch" or max(height, width) <= recipe.stretch_ratio * min(height, width):
+        return np.asarray(picture.resize((side, side), how))
+    if recipe.fit == "crop":
+        short = min(height, width)
+        left, top = (width - short) / 2, (height - short) / 2
+        return np.asarray(
+            picture.resize((side, side), how, box=(left, top, left + short, top + short))
+        )
+    return _padded(picture, side, how, border_color(pixels))
+
+
+def _padded(
+    picture: Any, side: int, how: Any, color: tuple[int, int, int]
+) -> npt.NDArray[np.uint8]:
+    from PIL import Image
+
+    width, height = picture.size
+    longer = max(width, height)
+    inner = (max(1, round(width * side / longer)), max(1, round(height * side / longer)))
+    paper = Image.new("RGB", (side, side), color)
+    paper.paste(picture.resize(inner, how), ((side - inner[0]) // 2, (side - inner[1]) // 2))
+    return np.asarray(paper)
+
+
+def border_color(pixels: Pixels) -> tuple[int, int, int]:
+    """Median color of the outermost pixels: paper of a drawing, surroundings of a photo."""
+    edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    red, green, blue = np.median(edge, axis=0).astype(int).tolist()
+    return red, green, blue
