@@ -11,6 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from imprint.errors import ConflictError, ImprintError, InvalidInputError
+from imprint.flows.policy import checked_label
 from imprint.flows.tables import BadRow, TableRow
 from imprint.intake.decode import to_sample
 
@@ -98,11 +99,12 @@ def _without_teaching(
     if not known:
         return None
     try:
+        named = checked_label(row.label)
         sample = to_sample(row.source, collection.modality)
     except ImprintError:
         return None  # teaching refuses it again, with its checks
     label, support_id = known.get(sample.content_hash, (None, None))
-    if label is None or label != row.label.strip():
+    if label != named:
         return None
     return RowOutcome(row.row, row.place, "present", label, support_id)
 
