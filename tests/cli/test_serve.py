@@ -1,0 +1,43 @@
+"""Keys, and what the serve verb refuses before it listens."""
+
+from __future__ import annotations
+
+from imprint.cli.serve import SCOPES
+from imprint.serve import auth
+
+
+def test_the_scopes_of_the_help_are_those_of_the_server() -> None:
+    assert SCOPES == auth.SCOPES
+
+
+def test_a_key_is_created_listed_and_revoked(told, run) -> None:
+    made = told("keys", "create", "laptop", "--scope", "classify", "--days", "30")
+    assert made["scopes"] == ["classify"]
+    assert made["expires_at"] > made["created_at"]
+    secret = made["secret"]
+    listed = run("keys", "list", "--json").stdout
+    assert made["key_id"] in listed
+    assert secret not in listed
+    assert told("keys", "revoke", made["key_id"]) == {"revoked": made["key_id"]}
+    assert "revoked" in run("keys", "list").stdout
+    assert told("keys", "revoke", "nothing", code=4)["error"]["code"]
+
+
+def test_only_the_secret_is_on_standard_output(run) -> None:
+    result = run("keys", "create", "laptop")
+    assert result.stdout.startswith("imp_")
+    assert result.stdout.count("\n") == 1
+    assert "only time" in result.stderr
+
+
+def test_a_scope_that_does_not_exist_is_a_usage_error(run) -> None:
+    assert run("keys", "create", "laptop", "--scope", "everything").exit_code == 2
+
+
+def test_a_public_address_without_tls_is_refused(told) -> None:
+    assert told("serve", "--host", "0.0.0.0", code=6)["error"]["code"] == "unsafe_bind"  # noqa: S104
+
+
+def test_a_server_without_its_packages_says_what_to_install(told, monkeypatch) -> None:
+    monkeypatch.setattr("imprint.cli.serve.find_spec", lambda name: None)
+    assert "imprint[serve]" in told("serve", code=3)["error"]["message"]
