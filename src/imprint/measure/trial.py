@@ -32,12 +32,14 @@ class Judged:
     """Answers to a batch of queries, as arrays.
 
     `probabilities` (n_query, n_way) say which class, given that it is one of them; `known` is the
-    probability that it is; `recognized` whether the decision named a class.
+    probability that it is. `recognized` says whether the decision named a class, `unknown` whether
+    it was "unknown"; neither where it was "ambiguous".
     """
 
     probabilities: Probabilities
     known: npt.NDArray[np.float64]
     recognized: npt.NDArray[np.bool_]
+    unknown: npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +113,8 @@ def run(
     )
 
 
-def judge(decider: Decider, queries: QueryVectors, labels: Sequence[str]) -> Judged:
-    """Ask all queries; columns of the probabilities follow `labels`."""
+def judge(decider: Decider, queries: QueryVectors, labels: Sequence[str | None]) -> Judged:
+    """Ask all queries; columns of the probabilities follow `labels`, None being no class."""
     column = {label: i for i, label in enumerate(labels)}
     decisions = decider.decide(queries, top_k=len(labels))
     probabilities = np.zeros((len(queries), len(labels)), dtype=np.float32)
@@ -123,4 +125,15 @@ def judge(decider: Decider, queries: QueryVectors, labels: Sequence[str]) -> Jud
         probabilities,
         np.array([decision.known for decision in decisions], dtype=np.float64),
         np.array([decision.kind == "recognized" for decision in decisions], dtype=np.bool_),
+        np.array([decision.kind == "unknown" for decision in decisions], dtype=np.bool_),
+    )
+
+
+def joined(parts: Sequence[Judged], n: int) -> Judged:
+    """Answers of consecutive batches as one, cut to the first `n`."""
+    return Judged(
+        *(
+            np.concatenate([getattr(part, name) for part in parts])[:n]
+            for name in ("probabilities", "known", "recognized", "unknown")
+        )
     )
