@@ -111,3 +111,11 @@ def test_the_doctor_advises_when_an_encoder_is_unknown(told, monkeypatch) -> Non
     report = told("doctor", code=1)
     advice = [one["advice"] for one in report["findings"] if one["verdict"] == "failed"]
     assert advice == ["see `imprint models list`"]
+
+
+def test_adding_what_is_no_model_is_refused(told) -> None:
+    assert told("models", "add", "nothing.onnx", code=4)["error"]["code"] == "not_found"
+    Path("model.onnx").write_bytes(b"not a model")
+    assert told("models", "add", "model.onnx", code=3)["error"]["code"] == "invalid_option"
+    Path("model.txt").write_bytes(b"not a model")
+    assert told("models", "add", "model.txt", code=3)["error"]["code"] == "invalid_option"

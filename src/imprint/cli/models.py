@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from imprint.cli.browse import columns
 from imprint.cli.session import Progress, verb, verbs
+from imprint.errors import NotFoundError
 
 if TYPE_CHECKING:
     from imprint.cli.session import Session
@@ -67,5 +69,33 @@ def pull_model(session: Session, *, name: str) -> None:
     session.show(listing, f"{listing.name} is ready: {listing.version}")
 
 
-for _command in (list_models, pull_model):
+@verb("add")
+@click.argument("file")
+@click.option("--name", help="Name to call it by; that of the folder or file without.")
+@click.option("--int8", is_flag=True, help="Build the 8-bit variant of a folder: smaller, faster.")
+def add_model(session: Session, *, file: str, name: str | None, int8: bool) -> None:
+    r"""Add an encoder of your own: a sentence-embedding folder, or an .onnx file with its card.
+
+    It is copied into the cache under its content hash, and tried once before it counts.
+
+    \b
+    Example:
+      imprint models add ./my-sentence-model --name ours
+    """
+    from imprint.encoders.catalogue import add
+
+    if not Path(file).exists():
+        raise NotFoundError("there is no file or folder of that name; check the path")
+    with Progress("add") as progress:
+        listing = add(
+            Path(file),
+            cache_dir=session.settings().cache,
+            name=name,
+            variant="int8" if int8 else "fp32",
+            progress=progress.heard,
+        )
+    session.show(listing, f"{listing.name} is ready: {listing.version}")
+
+
+for _command in (list_models, pull_model, add_model):
     models_verb.add_command(_command)
