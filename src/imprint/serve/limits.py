@@ -155,10 +155,10 @@ class BodyReader:
         try:
             async with asyncio.timeout(limits.body_s):
                 async for chunk in stream:
+                    self._check(n_bytes + len(chunk), limits.body_bytes)
                     n_bytes += len(chunk)
-                    self._hold(len(chunk))
                     chunks.append(chunk)
-                    self._check(n_bytes, limits.body_bytes)
+                    self._hold(len(chunk))
         except TimeoutError:
             self.release(n_bytes)
             raise _slow(limits.body_s) from None

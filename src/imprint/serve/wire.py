@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from imprint.errors import (
     Fault,
+    ImprintError,
     InvalidRequestError,
     MalformedRequestError,
     ModalityMismatchError,
@@ -156,6 +157,8 @@ def read_form(body: bytes, content_type: str) -> dict[str, RawItem]:
         parser = MultipartParser(boundary, parts.callbacks(), max_size=float("inf"))
         parser.write(body)
         parser.finalize()
+    except ImprintError:
+        raise
     except (FormParserError, ValueError):
         raise MalformedRequestError("the body is not a multipart form with that boundary") from None
     if not parts.ended:

@@ -33,13 +33,19 @@ def faults_of(value: Any, schema: Schema, pointer: str = "") -> list[Fault]:
     """Everything in which a value departs from a schema; empty when nothing does."""
     if "$ref" in schema:
         return faults_of(value, COMPONENTS[schema["$ref"].rsplit("/", 1)[1]], pointer)
-    for choice in ("oneOf", "anyOf"):
-        if choice in schema and "type" not in schema:
-            return _chosen(value, schema[choice], pointer)
+    choices = schema.get("oneOf", schema.get("anyOf"))
+    if choices is not None and "type" not in schema:
+        return _chosen(value, choices, pointer)
+    if "const" in schema:
+        return _faults_of_one(value, {"enum": [schema["const"]]}, pointer)
     kinds = schema.get("type", [])
     kinds = [kinds] if isinstance(kinds, str) else kinds
     if not any(_is_kind(value, kind) for kind in kinds):
         return [Fault(pointer, "wrong_type", f"must be of type {' or '.join(kinds)}")]
+    return _faults_of_one(value, schema, pointer)
+
+
+def _faults_of_one(value: Any, schema: Schema, pointer: str) -> list[Fault]:
     if isinstance(value, dict):
         return _object_faults(value, schema, pointer)
     if isinstance(value, list):
@@ -58,7 +64,7 @@ def _chosen(value: Any, schemas: list[Schema], pointer: str) -> list[Fault]:
     if not all(attempts):
         return []
     # The attempt that got past the type is the one the caller meant.
-    return next((one for one in attempts if one[0].code != "wrong_type"), attempts[0])
+    return next((one for one in attempts if one[0][:2] != (pointer, "wrong_type")), attempts[0])
 
 
 def _object_faults(value: dict[str, Any], schema: Schema, pointer: str) -> list[Fault]:
@@ -96,7 +102,9 @@ def _list_faults(value: list[Any], schema: Schema, pointer: str) -> list[Fault]:
 
 def _scalar_faults(value: Any, schema: Schema, pointer: str) -> list[Fault]:
     if "enum" in schema and value not in schema["enum"]:
-        return [Fault(pointer, "not_allowed", f"must be one of {', '.join(schema['enum'])}")]
+        return [
+            Fault(pointer, "not_allowed", f"must be one of {', '.join(map(str, schema['enum']))}")
+        ]
     if isinstance(value, str):
         return _text_faults(value, schema, pointer)
     if isinstance(value, int | float):
@@ -107,9 +115,7 @@ def _scalar_faults(value: Any, schema: Schema, pointer: str) -> list[Fault]:
 
 
 def _range(schema: Schema) -> str:
-    if "maximum" not in schema:
-        return f"must be at least {schema['minimum']}"
-    return f"must be within {schema['minimum']} .. {schema['maximum']}"
+    return f"must be within {schema.get('minimum', '')} .. {schema.get('maximum', '')}"
 
 
 def _text_faults(value: str, schema: Schema, pointer: str) -> list[Fault]:
@@ -120,6 +126,6 @@ def _text_faults(value: str, schema: Schema, pointer: str) -> list[Fault]:
         text = f"has {len(value)} characters; must be {least} to {most}"
         return [Fault(pointer, "wrong_length", text if "maxLength" in schema else "is empty")]
     pattern = schema.get("pattern")
-    if pattern is not None and re.match(pattern, value) is None:
+    if pattern is not None and re.fullmatch(pattern, value) is None:
         return [Fault(pointer, "wrong_form", f"must match {pattern}")]
     return []
