@@ -8,6 +8,7 @@ from PIL import Image
 from sklearn.neighbors import KNeighborsClassifier
 
 import imprint
+from docs.pages import DOCS, blocks
 from flows.words import TOPICS, WordEncoder, variants
 from imprint.errors import (
     EncoderMismatchError,
@@ -234,3 +235,12 @@ def test_a_source_that_cannot_be_read_is_named_by_its_row():
 def test_vectors_and_sources_do_not_mix():
     with pytest.raises(InvalidOptionError, match="give both alike"):
         imprint.evaluate(*clusters(), protocol="full", test=(["a text"], ["kind 0"]))
+
+
+def test_the_page_on_evaluation_runs_as_printed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    for number, code in enumerate(blocks(DOCS / "evaluation.md", "python"), 1):
+        exec(compile(code, f"docs/evaluation.md, block {number}", "exec"), names)  # noqa: S102
+    assert names["report"].top1.mean > 0.5
+    assert names["opened"].auroc.mean > 0.5

@@ -65,12 +65,12 @@ def html_of(report: EvaluationReport, captions: Captions) -> str:
         ),
         _section("What is taken for what", confusion_plot(report.confusion, report.labels)),
         _section("Most confused pairs", _pairs(report)),
-        _section("Classes, weakest first", _classes(report)),
         _section(
             "Worst mistakes",
             _mistakes(report.mistakes, captions),
             "The surest wrong answers, with the supports that were nearest to the query.",
         ),
+        _section("Classes, weakest first", _classes(report)),
     ]
     line = escape(headline(report.protocol))
     return _PAGE.format(style=_STYLE, headline=line, sections="\n".join(sections))

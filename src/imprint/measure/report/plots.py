@@ -62,7 +62,7 @@ def confusion_plot(confusion: npt.NDArray[np.int64], labels: Sequence[str]) -> s
     names = [labels[c] for c in chosen]
     n = len(chosen)
     named = n <= _LABELLED_CLASSES
-    left = 6 * max((min(len(name), 30) for name in names), default=0) + 12 if named else 24
+    left = 7 * max((min(len(name), 30) for name in names), default=0) + 12 if named else 24
     cell = max(7, min(26, 520 // max(n, 1)))
     parts = [f'<rect class="frame" x="{left}" y="{left}" width="{n * cell}" height="{n * cell}"/>']
     for row, column in np.argwhere(counts > 0).tolist():
@@ -71,14 +71,14 @@ def confusion_plot(confusion: npt.NDArray[np.int64], labels: Sequence[str]) -> s
         note = escape(f"{names[row]} answered as {names[column]}: {count} of {asked[row]}")
         parts.append(
             f'<rect class="{kind}" x="{left + column * cell}" y="{left + row * cell}" '
-            f'width="{cell}" height="{cell}" fill-opacity="{0.08 + 0.92 * share:.2f}">'
+            f'width="{cell}" height="{cell}" fill-opacity="{share**0.5:.2f}">'
             f"<title>{note}</title></rect>"
         )
     if named:
         parts += _axis_names(names, left, cell)
     shown = f"{n} of {len(labels)} classes, those with most mistakes" if n < len(labels) else f"{n}"
     words = (
-        f"Classes shown: {shown}. Rows are true classes, columns answers, darker is more often. "
+        f"Classes shown: {shown}. Rows are true classes, columns answers, stronger is more often. "
         f"{int(np.trace(confusion))} of {int(confusion.sum())} queries lie on the diagonal (right)."
     )
     size = left + n * cell + 8
@@ -112,7 +112,7 @@ def _upright(x: float, y: float, text: str) -> str:
 
 def _dot(confidence: float, accuracy: float, n: int, most: int) -> str:
     note = f"confidence {confidence:.1%}, right {accuracy:.1%}, {n} queries"
-    radius = 3 + 6 * (n / most) ** 0.5
+    radius = 2 + 4 * (n / most) ** 0.5
     return (
         f'<circle class="dot" cx="{_x(confidence):.1f}" cy="{_y(accuracy):.1f}" r="{radius:.1f}">'
         f"<title>{note}</title></circle>"
