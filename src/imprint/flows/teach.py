@@ -7,6 +7,8 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from imprint.errors import (
     DuplicateSupportError,
     IdempotencyConflictError,
@@ -58,7 +60,7 @@ def teach_one(
         remembered = live.tenant.recall_request(idempotency_key)
         if remembered is not None:
             return _replayed(remembered, fingerprint)
-    nearest = _nearest(live, lesson)
+    (nearest,) = _nearest(live, [lesson])
     if (repeated := _repeated(live, lesson, nearest)) is not None:
         return repeated
     # Refused here, before anything is written, when the class would be left without a direction.
@@ -87,7 +89,7 @@ def teach_batch(
     live: LiveCollection, lessons: Sequence[Lesson], act: Act
 ) -> list[Receipt | LabelConflictError]:
     """Store many lessons in one commit; an outcome for each, in order."""
-    nearest = [_nearest(live, lesson) for lesson in lessons]
+    nearest = _nearest(live, lessons)
     outcomes: list[Receipt | LabelConflictError | None] = [None] * len(lessons)
     fresh: dict[str, int] = {}
     for i, lesson in enumerate(lessons):
@@ -168,9 +170,11 @@ def _replayed(remembered: tuple[str, dict[str, Any]], fingerprint: str) -> Recei
     return Receipt.from_json(remembered[1])
 
 
-def _nearest(live: LiveCollection, lesson: Lesson) -> tuple[Evidence, ...]:
-    (found,) = live.level().nearest(lesson.embedding.vector[None], _N_NEAREST)
-    return found
+def _nearest(live: LiveCollection, lessons: Sequence[Lesson]) -> list[tuple[Evidence, ...]]:
+    if not lessons:
+        return []
+    vectors = np.stack([lesson.embedding.vector for lesson in lessons])
+    return live.level().nearest(vectors, _N_NEAREST)
 
 
 def _repeated(
