@@ -154,7 +154,7 @@ class Fault(NamedTuple):
 class RequestError(InvalidInputError):
     """An HTTP request is wrong before any verb ran. `faults` names each place."""
 
-    code = "invalid_request"
+    code = "bad_request"
 
     def __init__(self, message: str, faults: tuple[Fault, ...] = ()) -> None:
         super().__init__(message)
