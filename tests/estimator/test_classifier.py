@@ -17,11 +17,12 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 import imprint
+from imprint import heads
 from imprint.errors import InvalidInputError, InvalidOptionError, NotFittedError, VectorError
 from imprint.vectors import unit
 
 Few = imprint.FewShotClassifier
-HEADS = ("prototype", "nearest", "auto")
+HEADS = sorted(heads.HEADS)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,7 @@ def split(first=5, **options):
 
 
 def checks():
-    """Every check of scikit-learn on the default head and the two it may choose from."""
+    """Every check of scikit-learn on every head there is."""
     for head in HEADS:
         for estimator, check in estimator_checks_generator(Few(head=head)):
             name = getattr(check, "func", check).__name__
@@ -86,8 +87,8 @@ def test_it_recognizes_digits_from_five_examples_each(digits):
 
 def test_a_search_over_heads_in_a_pipeline_works(digits):
     X, y = digits[0][:200], digits[1][:200]
-    heads = {"fewshotclassifier__head": ["prototype", "nearest"]}
-    search = GridSearchCV(make_pipeline(StandardScaler(), Few()), heads, cv=2).fit(X, y)
+    choice = {"fewshotclassifier__head": ["prototype", "nearest"]}
+    search = GridSearchCV(make_pipeline(StandardScaler(), Few()), choice, cv=2).fit(X, y)
     assert search.best_params_["fewshotclassifier__head"] in HEADS
     assert len(cross_val_score(Few(head="prototype"), X, y, cv=3)) == 3
     assert is_classifier(search.best_estimator_)

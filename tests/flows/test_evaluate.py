@@ -10,6 +10,7 @@ from sklearn.neighbors import KNeighborsClassifier
 import imprint
 from docs.pages import DOCS, blocks
 from flows.words import TOPICS, WordEncoder, variants
+from imprint import heads
 from imprint.errors import (
     EncoderMismatchError,
     InvalidInputError,
@@ -19,7 +20,7 @@ from imprint.errors import (
 )
 from imprint.vectors import unit
 
-HEADS = ("prototype", "nearest", "auto")
+HEADS = sorted(heads.HEADS)
 
 
 def clusters(n_classes=9, n_each=30, dim=24, spread=0.5, seed=0):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from imprint.heads import Decider
 from imprint.measure import trial
 from imprint.measure.episodes import EpisodePlan, Pool, episodes
 from imprint.vectors import unit
@@ -66,3 +67,15 @@ def test_other_heads_answer_the_same_episodes(head):
     for (_, one), (_, two) in zip(trials(head=head), trials(), strict=True):
         assert np.array_equal(one.episode.query_rows, two.episode.query_rows)
         assert one.correct.mean() > 0.5
+
+
+def test_many_queries_are_judged_in_batches_like_one_by_one():
+    vectors, labels = clusters(n_classes=6, n_each=250)
+    decider = Decider.fit(vectors[::50], list(labels[::50]), head="prototype")
+    names = [str(c) for c in range(6)]
+    whole = trial.judge(decider, vectors, names)
+    some = trial.judge(decider, vectors[1000:1003], names)
+    assert whole.probabilities.shape == (1500, 6)
+    assert whole.probabilities[1000:1003] == pytest.approx(some.probabilities, abs=1e-5)
+    assert np.array_equal(whole.recognized[1000:1003], some.recognized)
+    assert not (whole.recognized & whole.unknown).any()

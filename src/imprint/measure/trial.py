@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from imprint.measure.episodes import Episode, Rows
     from imprint.types import Probabilities, QueryVectors, SupportVectors, UnitVectors
 
+# Decisions name every class of every query: batches bound the memory that takes.
+_BATCH = 512
+
 
 @dataclass(frozen=True, slots=True)
 class HeadChoice:
@@ -115,6 +118,11 @@ def run(
 
 def judge(decider: Decider, queries: QueryVectors, labels: Sequence[str | None]) -> Judged:
     """Ask all queries; columns of the probabilities follow `labels`, None being no class."""
+    starts = range(0, max(len(queries), 1), _BATCH)
+    return joined([_judged(decider, queries[at : at + _BATCH], labels) for at in starts])
+
+
+def _judged(decider: Decider, queries: QueryVectors, labels: Sequence[str | None]) -> Judged:
     column = {label: i for i, label in enumerate(labels)}
     decisions = decider.decide(queries, top_k=len(labels))
     probabilities = np.zeros((len(queries), len(labels)), dtype=np.float32)
@@ -129,7 +137,7 @@ def judge(decider: Decider, queries: QueryVectors, labels: Sequence[str | None])
     )
 
 
-def joined(parts: Sequence[Judged], n: int) -> Judged:
+def joined(parts: Sequence[Judged], n: int | None = None) -> Judged:
     """Answers of consecutive batches as one, cut to the first `n`."""
     return Judged(
         *(
