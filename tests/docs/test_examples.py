@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
+import click
 import pytest
 
 import imprint
-from docs.pages import DOCS, ROOT, blocks, named
+from docs.pages import DOCS, ROOT, blocks, documents, named
+from imprint.cli import app
 from imprint.errors import EncoderNotFoundError
 
 if TYPE_CHECKING:
@@ -59,3 +62,25 @@ def test_the_readme_example_answers_what_its_reader_expects(
 def test_the_readme_example_is_about_a_dozen_lines() -> None:
     code = blocks(ROOT / "README.md", "python")[0]
     assert sum(bool(line.strip()) for line in code.splitlines()) <= 12
+
+
+def command_lines() -> list[str]:
+    """Every `imprint ...` line of the documents that people write by hand."""
+    found = []
+    for path in documents():
+        if path.name != "cli.md":  # written from --help itself
+            for block in blocks(path, "text"):
+                found += [line for line in block.splitlines() if line.startswith("imprint ")]
+    return sorted({" ".join(shlex.split(line, comments=True)) for line in found})
+
+
+@pytest.mark.parametrize("line", command_lines())
+def test_a_command_line_in_a_document_is_one_the_program_takes(line: str) -> None:
+    words = line.split()[1:]
+    command: click.Command = app
+    while isinstance(command, click.Group):
+        found = command.get_command(click.Context(command), words[0])
+        assert found is not None, words[0]
+        command, words = found, words[1:]
+    with command.make_context(line, list(words)):
+        pass
