@@ -76,7 +76,7 @@ class _Graph:
         from onnx import TensorProto
 
         name = f"c{len(self._constants)}"
-        array = np.ascontiguousarray(array)
+        array = np.asarray(array, order="C")  # ascontiguousarray would make a scalar a row
         tensor = TensorProto()
         tensor.name = name
         tensor.data_type = self._helper.np_dtype_to_tensor_dtype(array.dtype)

@@ -4,7 +4,7 @@ The card is a JSON object beside the file that says what the file cannot say of 
 
     {"name": "leaves", "modality": "image", "sha256": "...", "license": "MIT", "about": "...",
      "input": "pixels", "output": "embedding", "dim": 512,
-     "preprocessing": {"size_px": 224, "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}}
+     "preprocessing": {"side_px": 224, "mean": [0.5, 0.5, 0.5], "spread": [0.5, 0.5, 0.5]}}
 
 Preprocessing of images is a `PixelRecipe`; of text {"tokenizer": "tokenizer.json", "max_tokens":
 256, "attention_mask": "...", "token_type_ids": "...", "pooling": "none" | "mean" | "cls"}; of
@@ -14,6 +14,7 @@ left out, as may `n_frames`. Vectors are made unit length here, whatever the fil
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from imprint.encoders.pixels import PixelRecipe, prepared
 from imprint.encoders.session import Spread, open_session
 from imprint.errors import InvalidOptionError, ModalityMismatchError, VectorError
 from imprint.types import MODALITIES, Sound
-from imprint.vectors import unit
+from imprint.vectors import mean_direction, unit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -86,7 +87,9 @@ def onnx_identity(card: dict[str, Any], tokenizer_sha256: str | None) -> dict[st
 def _preprocessing(card: dict[str, Any], tokenizer_sha256: str | None) -> dict[str, Any]:
     stated = dict(card["preprocessing"])
     if card["modality"] == "image":
-        return PixelRecipe.from_json(stated).to_json()
+        # Through JSON, so that tuples and lists cannot make two versions of one recipe.
+        recipe: dict[str, Any] = json.loads(json.dumps(PixelRecipe.from_json(stated).to_json()))
+        return recipe
     if card["modality"] == "audio":
         _check_fields("sound", stated, {"rate_hz"}, {"rate_hz", "n_frames"})
         return {"rate_hz": int(stated["rate_hz"]), "n_frames": stated.get("n_frames")}
@@ -124,7 +127,7 @@ class OnnxFileEncoder:
         self.background: UnitVectors | None = None
         self._output: str = identity["output"]
         self._pooling: str = identity["preprocessing"].get("pooling", "none")
-        self._inputs = _reader(folder, identity)
+        self._views = _reader(folder, identity)
         self._spread = Spread(n_threads)
         self._session = open_session(folder / MODEL, self.version, optimize=True)
         self._check_names(identity)
@@ -146,22 +149,26 @@ class OnnxFileEncoder:
         )
 
     def _vector(self, value: Any) -> UnitVector:
+        views = unit(np.concatenate([self._row(inputs) for inputs in self._views(value)]))
+        return views[0] if len(views) == 1 else mean_direction(views)
+
+    def _row(self, inputs: Inputs) -> UnitVectors:
         try:
-            given = self._session.run([self._output], self._inputs(value))[0]
+            given = self._session.run([self._output], inputs)[0]
         except Exception as error:  # the runtime raises several kinds of its own, without a root
             raise InvalidOptionError(
                 f"{self.name} cannot run on what its card describes ({type(error).__name__}); "
                 "correct the preprocessing in the card and add the file again"
             ) from error
         if self._pooling != "none" and given.ndim == 3:
-            given = given[:, 0] if self._pooling == "cls" else given.mean(axis=1)
-        if given.shape != (1, self.dim):
+            given = given.mean(axis=1) if self._pooling == "mean" else given[:, 0]
+        if given.shape[:2] != (1, self.dim) or given.size != self.dim:
             raise VectorError(
                 f"{self.name} gave an output of shape {given.shape} where its card promises "
                 f"(1, {self.dim}); correct dim, output or pooling in the card"
             )
-        vector: UnitVector = unit(given)[0]
-        return vector
+        row: UnitVectors = given.reshape(1, self.dim).astype(np.float32)
+        return row
 
     def _check_names(self, identity: dict[str, Any]) -> None:
         steps = identity["preprocessing"]
@@ -177,22 +184,22 @@ class OnnxFileEncoder:
             )
 
 
-def _reader(folder: Path, identity: dict[str, Any]) -> Callable[[Any], Inputs]:
-    """Return the function from a sample's value to the file's inputs."""
+def _reader(folder: Path, identity: dict[str, Any]) -> Callable[[Any], list[Inputs]]:
+    """Return the function from a sample's value to the file's inputs, once for each view of it."""
     steps, name = identity["preprocessing"], identity["input"]
     if identity["modality"] == "image":
         recipe = PixelRecipe.from_json(steps)
-        return lambda pixels: {name: prepared(pixels, recipe)}
+        return lambda pixels: [{name: view} for view in prepared(pixels, recipe)]
     if identity["modality"] == "audio":
-        return lambda sound: {name: _waveform(sound, steps["rate_hz"], steps["n_frames"])[None]}
+        return lambda sound: [{name: _waveform(sound, steps["rate_hz"], steps["n_frames"])[None]}]
     tokenizer = open_tokenizer(folder / TEXT_TOKENIZER, steps["max_tokens"])
 
-    def numbers(text: str) -> Inputs:
+    def numbers(text: str) -> list[Inputs]:
         ids = np.array([tokenizer.encode(text).ids], dtype=np.int64)
         further = {steps["attention_mask"]: np.ones_like(ids)} if steps["attention_mask"] else {}
         if steps["token_type_ids"]:
             further[steps["token_type_ids"]] = np.zeros_like(ids)
-        return {name: ids, **further}
+        return [{name: ids, **further}]
 
     return numbers
 

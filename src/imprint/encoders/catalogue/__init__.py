@@ -20,7 +20,12 @@ from imprint.encoders.toy import ToyEncoder
 from imprint.encoders.weights.cache import ModelCache, checked_name
 from imprint.encoders.weights.files import silent
 from imprint.encoders.weights.sources import usual_sources
-from imprint.errors import EncoderMismatchError, EncoderNotFoundError
+from imprint.errors import (
+    EncoderMismatchError,
+    EncoderNotFoundError,
+    InvalidOptionError,
+    ModelHashError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -201,9 +206,8 @@ def _other(wanted: str, found: str) -> str:
 def _listing(name: str, entry: _Entry, cache: ModelCache | None) -> Listing:
     version = entry.version(cache)
     built = version is not None and cache is not None and cache.has(version)
-    return Listing(
-        name, entry.modality, version, built or not entry.fetched, entry.license, entry.about
-    )
+    ready = built if entry.fetched else version is not None
+    return Listing(name, entry.modality, version, ready, entry.license, entry.about)
 
 
 def _added(cache: ModelCache, name: str) -> Listing:
@@ -229,6 +233,20 @@ def _minilm(variant: Variant, about: str) -> _Entry:
     )
 
 
+def _image_small_version(cache: ModelCache | None) -> str | None:
+    del cache
+    try:
+        return _image_small().version
+    except (InvalidOptionError, ModelHashError):
+        return None
+
+
+def _image_small() -> Encoder:
+    from imprint.encoders.image import ImageEncoder
+
+    return ImageEncoder.shipped()
+
+
 def _toy(modality: Modality) -> _Entry:
     return _Entry(
         modality,
@@ -250,6 +268,13 @@ _BUILT_IN: dict[str, _Entry] = {
     ),
     minilm.variant_name("fp32"): _minilm("fp32", "English sentences, 384 wide, fp32"),
     minilm.variant_name("int8"): _minilm("int8", "English sentences, 384 wide, 8-bit"),
+    "image-small": _Entry(
+        "image",
+        "photos, drawings and symbols; ships in the package",
+        "Apache-2.0",
+        _image_small_version,
+        lambda _desk: _image_small(),
+    ),
     "toy-text": _toy("text"),
     "toy-image": _toy("image"),
     "toy-audio": _toy("audio"),
