@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import traceback
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -275,6 +276,14 @@ def test_the_same_sample_twice_in_one_write_is_found(tenant: TenantStore, pets: 
     with pytest.raises(ConflictError):
         add(tenant, pets, new_support(1), new_support(2, support_id="s1"))
     assert tenant.changes(pets) == []
+
+
+def test_no_error_shows_what_was_being_stored(tenant: TenantStore, pets: str) -> None:
+    metadata = {"note": "the marker"}
+    add(tenant, pets, new_support(1, metadata=metadata))
+    with pytest.raises(DuplicateSupportError) as caught:
+        add(tenant, pets, new_support(1, metadata=metadata), new_support(2, metadata=metadata))
+    assert "the marker" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_a_conflict_caught_inside_a_transaction_leaves_nothing_of_that_call(

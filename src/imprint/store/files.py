@@ -12,7 +12,13 @@ import os
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from imprint.errors import BlobMissingError, ReadOnlyError, StorageFullError
+from imprint.errors import (
+    BlobMissingError,
+    BusyError,
+    ReadOnlyError,
+    StorageFullError,
+    WorkspaceCorruptError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +28,7 @@ if TYPE_CHECKING:
 INLINE_LIMIT_BYTES = 64 * 1024
 _HALF_WRITTEN = ".part"
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+_TOO_MANY_OPEN = {errno.EMFILE, errno.ENFILE}
 _NO_PERMISSION = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
@@ -148,4 +155,9 @@ def file_failures() -> Iterator[None]:
             raise ReadOnlyError(
                 "the workspace's folder cannot be written; nothing was stored"
             ) from failure
-        raise
+        if failure.errno in _TOO_MANY_OPEN:
+            raise BusyError("too many files are open; raise the limit or try again") from failure
+        raise WorkspaceCorruptError(
+            f"the workspace's folder is not as it was made (errno {failure.errno}); nothing was "
+            "stored; was it moved or deleted while open?"
+        ) from failure

@@ -145,7 +145,11 @@ def _revision(session: Session) -> str | None:
 def _make_tables(connections: SqliteConnections) -> None:
     if not connections.in_memory:
         with connections.reading() as session:
-            session.native("PRAGMA journal_mode=WAL")
+            if session.native("PRAGMA journal_mode=WAL")[0][0] != "wal":
+                raise InvalidOptionError(
+                    "this file system cannot hold a workspace: it has no shared memory between "
+                    "processes; use a folder on a local disk"
+                )
     with connections.writing() as session:
         if _revision(session) is None:  # another process may have been faster
             tables.metadata.create_all(session.connection(), checkfirst=False)

@@ -58,7 +58,8 @@ class Change:
     """One support's present state, as derived structures need it.
 
     `label` is None for a negative. `removed` is True when the support was forgotten. `sequence`
-    is the write that last touched it.
+    is the write that last touched it. Of an erased support the vector is all zeros and the content
+    hash empty. `vector` is a read-only row of a matrix that all changes of one call share.
     """
 
     support_id: str
@@ -140,7 +141,18 @@ class Transaction(Protocol):
         ...
 
     def add_supports(self, collection_id: str, supports: Sequence[NewSupport]) -> list[int]:
-        """Store supports; returns the sequence each one got (one per support, increasing)."""
+        """Store supports; returns the sequence each one got (one per support, increasing).
+
+        When it raises, nothing of this call is stored, and the transaction may go on.
+
+        Raises:
+            DuplicateSupportError: a live support has this content under the same label; the error
+                names it.
+            LabelConflictError: a live support has this content under another label.
+            ConflictError: a support of this collection, live or not, has one of these ids.
+            EncoderMismatchError: a vector is of another encoder version or width.
+            VectorError: a vector holds NaN or infinity.
+        """
         ...
 
     def remove_supports(
@@ -148,13 +160,20 @@ class Transaction(Protocol):
     ) -> int:
         """Forget supports; returns the new sequence. `erase` destroys vector and raw bytes too.
 
+        What was forgotten before can still be erased.
+
         Raises:
             SupportNotFoundError: one of them is not there (nothing is removed then).
         """
         ...
 
     def put_generation(self, collection_id: str, row: GenerationRow) -> None:
-        """Save a calibration (does not advance the sequence)."""
+        """Save a calibration (does not advance the sequence).
+
+        Raises:
+            ConflictError: that generation is saved already; generations never change.
+            EncoderMismatchError: it is of another encoder version than the collection.
+        """
         ...
 
     def put_feedback(self, answer_id: str, label: str | None, at: datetime) -> None:
@@ -162,7 +181,12 @@ class Transaction(Protocol):
         ...
 
     def remember_request(self, key: str, fingerprint: str, outcome: dict[str, Any]) -> None:
-        """Bind an idempotency key to the outcome of this transaction."""
+        """Bind an idempotency key to the outcome of this transaction, for seven days.
+
+        Raises:
+            IdempotencyConflictError: the key is bound already (to this request or another one:
+                `TenantStore.recall_request` tells).
+        """
         ...
 
 
@@ -179,6 +203,9 @@ class TenantStore(Protocol):
         detail: dict[str, Any] | None = None,
     ) -> AbstractContextManager[Transaction]:
         """One write with its audit row. One writer at a time per workspace, across processes.
+
+        `detail` is written when the block ends and may be completed until then. What a read of the
+        same thread sees inside the block differs between back ends: do not read there.
 
         Raises:
             StorageFullError, ReadOnlyError, WorkspaceLockedError, WorkspaceCorruptError: nothing
@@ -231,7 +258,12 @@ class TenantStore(Protocol):
         ...
 
     def raw(self, collection_id: str, support_id: str) -> RawItem | None:
-        """Raw bytes; None when the collection keeps embeddings only. Raises BlobMissingError."""
+        """Raw bytes of a live support; None when only its embedding is kept.
+
+        Raises:
+            SupportNotFoundError: there is no such live support.
+            BlobMissingError: the bytes are gone or not those that were stored.
+        """
         ...
 
     def generation(self, collection_id: str, generation: int | None = None) -> GenerationRow | None:

@@ -46,8 +46,13 @@ def to_json(value: dict[str, Any]) -> str:
 
 
 def from_json(words: str) -> dict[str, Any]:
-    """The object `to_json` was given."""
-    return cast("dict[str, Any]", json.loads(words))
+    """The object `to_json` was given. Raises WorkspaceCorruptError when it is JSON no more."""
+    try:
+        return cast("dict[str, Any]", json.loads(words))
+    except (ValueError, TypeError) as failure:
+        raise WorkspaceCorruptError(
+            "a stored object is not JSON any more; run `imprint doctor` and restore a backup"
+        ) from failure
 
 
 def to_bytes(vector: UnitVector) -> bytes:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections import deque
+from collections.abc import Callable
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -18,10 +19,12 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.pool import NullPool
 
 from imprint.errors import (
+    BusyError,
     ConflictError,
     ImprintError,
     InvalidOptionError,
     ReadOnlyError,
+    SampleTooLargeError,
     StorageFullError,
     WorkspaceCorruptError,
     WorkspaceLockedError,
@@ -39,16 +42,10 @@ _PRAGMAS = (
     "PRAGMA cell_size_check=ON",
 )
 # SQLite's extended result code holds the primary one in its lowest byte.
-_BUSY, _LOCKED, _READ_ONLY, _IO, _CORRUPT, _FULL, _CANT_OPEN, _NOT_OURS = (
-    5,
-    6,
-    8,
-    10,
-    11,
-    13,
-    14,
-    26,
-)
+_BUSY, _LOCKED, _READ_ONLY, _IO, _CORRUPT, _FULL = 5, 6, 8, 10, 11, 13
+_CANT_OPEN, _TOO_BIG, _NOT_OURS = 14, 18, 26
+# Of the input/output failures, those of reading: bad sectors, a file cut short.
+_IO_READING = {266, 522, 8202, 8458}
 
 
 class SqliteConnections:
@@ -61,8 +58,13 @@ class SqliteConnections:
         self._address = address
         self._timeout_s = timeout_s
         # NullPool: sessions are kept here, where giving one back costs no round trip.
+        # hide_parameters: values are samples, and exceptions are printed.
         self._engine = create_engine(
-            "sqlite://", creator=self._connect, poolclass=NullPool, paramstyle="named"
+            "sqlite://",
+            creator=self._connect,
+            poolclass=NullPool,
+            paramstyle="named",
+            hide_parameters=True,
         )
         self._statements = Statements(self._engine.dialect)
         self._idle: deque[Session] = deque()
@@ -78,10 +80,10 @@ class SqliteConnections:
         if self._closed.is_set():
             raise InvalidOptionError("this workspace is closed; open it again")
         if self.in_memory:
-            with self._lock, _in_our_words(writing=False):
+            with self._lock, _in_our_words():
                 yield self._writing_session()
             return
-        with _in_our_words(writing=False):
+        with _in_our_words():
             try:
                 session = self._idle.pop()
             except IndexError:
@@ -98,7 +100,7 @@ class SqliteConnections:
         """A session in a transaction: durable when the block has ended, undone when it raised."""
         self._acquire()
         try:
-            with _in_our_words(writing=True):
+            with _in_our_words():
                 session = self._writing_session()
                 session.broken = False
                 session.native("BEGIN IMMEDIATE")
@@ -183,38 +185,74 @@ def _commit(session: Session) -> None:
 
 
 @contextmanager
-def _in_our_words(*, writing: bool) -> Iterator[None]:
+def _in_our_words() -> Iterator[None]:
     try:
         yield
     except DBAPIError as failure:
-        raise _translated(failure, writing=writing) from failure
+        raise _translated(failure) from failure
 
 
-def _translated(failure: DBAPIError, *, writing: bool) -> Exception:
-    number = getattr(failure.orig, "sqlite_errorcode", None) or 0
+def _translated(failure: DBAPIError) -> Exception:
+    number = getattr(failure.orig, "sqlite_errorcode", 0)
     primary = number & 0xFF
-    if primary == _FULL or (primary == _IO and writing):
-        return StorageFullError(
-            f"the disk is full or refused a write (SQLite {number}); nothing was stored; "
-            "free some space and try again",
-            retry_after_s=30.0,
-        )
-    if primary in (_BUSY, _LOCKED):
-        return _locked()
-    if primary in (_READ_ONLY, _CANT_OPEN) and writing:
-        return ReadOnlyError("the workspace's files cannot be written; nothing was stored")
-    if primary in (_CORRUPT, _NOT_OURS, _IO, _CANT_OPEN):
-        return WorkspaceCorruptError(
-            f"the workspace's database is damaged or unreadable (SQLite {number}); "
-            "run `imprint doctor` and restore a backup"
-        )
+    if primary == _IO and number in _IO_READING:
+        primary = _CORRUPT
     if isinstance(failure, IntegrityError):
         return ConflictError("the write clashes with what is stored; nothing was stored")
-    return failure
+    if not number and isinstance(failure.orig, sqlite3.OperationalError):
+        return _damaged(number)  # the driver's own complaint: text that is no UTF-8
+    refusal = _REFUSALS.get(primary)
+    return failure if refusal is None else refusal(number)
 
 
-def _locked() -> WorkspaceLockedError:
+def _full(number: int) -> StorageFullError:
+    return StorageFullError(
+        f"the disk is full or refused a write (SQLite {number}); nothing was stored; free some "
+        "space and try again",
+        retry_after_s=30.0,
+    )
+
+
+def _locked(_number: int = _BUSY) -> WorkspaceLockedError:
     return WorkspaceLockedError(
         "another writer has held this workspace for too long; nothing was stored; try again",
         retry_after_s=2.0,
     )
+
+
+def _unwritable(number: int) -> ReadOnlyError:
+    return ReadOnlyError(
+        f"the workspace's files cannot be written (SQLite {number}); nothing was stored; open it "
+        "where its folder can be written"
+    )
+
+
+def _damaged(number: int) -> WorkspaceCorruptError:
+    return WorkspaceCorruptError(
+        f"the workspace's database is damaged or no database (SQLite {number}); run "
+        "`imprint doctor` and restore a backup"
+    )
+
+
+def _unopened(number: int) -> BusyError:
+    return BusyError(
+        f"the workspace's database could not be opened (SQLite {number}); check permissions, free "
+        "space and the limit of open files"
+    )
+
+
+def _too_large(_number: int) -> SampleTooLargeError:
+    return SampleTooLargeError("a value is larger than the database can hold; nothing was stored")
+
+
+_REFUSALS: dict[int, Callable[[int], ImprintError]] = {
+    _BUSY: _locked,
+    _LOCKED: _locked,
+    _READ_ONLY: _unwritable,
+    _IO: _full,
+    _CORRUPT: _damaged,
+    _FULL: _full,
+    _CANT_OPEN: _unopened,
+    _TOO_BIG: _too_large,
+    _NOT_OURS: _damaged,
+}

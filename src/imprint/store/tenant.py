@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from imprint.errors import (
 )
 from imprint.store.files import verified
 from imprint.store.rows import (
+    from_json,
     to_answer,
     to_audit,
     to_bytes,
@@ -227,7 +227,7 @@ class SqlTenantStore:
         """See TenantStore."""
         with self._store.connections.reading() as session:
             row = session.one(reads.REQUEST, {**self._number(session), "key": key})
-        return None if row is None else (row[0], json.loads(row[1]))
+        return None if row is None else (row[0], from_json(row[1]))
 
     def audit(self, limit: int = 100, after: int = 0) -> list[AuditRow]:
         """See TenantStore."""
