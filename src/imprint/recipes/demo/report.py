@@ -29,16 +29,17 @@ h1 { font-size: 1.7rem; margin: 0 0 .25rem; } h2 { margin: 2.5rem 0 .25rem; }
 h3 { margin: 1.5rem 0 .5rem; }
 p { margin: .25rem 0 1rem; } .soft { color: var(--soft); }
 .figures { display: grid; gap: .75rem;
-  grid-template-columns: repeat(auto-fit, minmax(11rem, 1fr)); }
+  grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr)); }
 .figure, .exchange { background: var(--card); border: 1px solid var(--line); border-radius: .6rem;
   padding: .8rem 1rem; }
-.figure b { display: block; font-size: 1.6rem; line-height: 1.2; }
+.figure { font-size: .9rem; } .figure b { display: block; font-size: 1.5rem; line-height: 1.3; }
 .exchange { margin: .6rem 0; display: flex; gap: 1rem; align-items: flex-start; }
 .exchange > div { min-width: 0; flex: 1; }
 .good { color: var(--good); } .bad { color: var(--bad); } .open { color: var(--open); }
 table { border-collapse: collapse; width: 100%; font-size: .92rem; }
 td, th { text-align: left; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid var(--line);
   vertical-align: top; overflow-wrap: anywhere; }
+.exchange th:first-child { width: 6rem; } .exchange th:nth-child(2) { width: 11rem; }
 td.number { white-space: nowrap; font-variant-numeric: tabular-nums; }
 img { width: 64px; height: 64px; border-radius: .4rem; border: 1px solid var(--line);
   display: block; }
@@ -70,7 +71,8 @@ def _scene(told: Told) -> str:
         f"<section><h2>{escape(told.scene.title)}</h2><p class='soft'>"
         f"{len(told.scene.examples)} classes, one example each; {len(told.exchanges)} queries, "
         f"{len(told.unknown)} of no class: {escape(told.scene.about)}. "
-        f"Encoder {escape(told.encoder_version)}.</p>{_figures(told)}"
+        f"It is set to name a class for at most {percent(told.scene.false_accept_rate)} of queries "
+        f"that have none. Encoder {escape(told.encoder_version)}.</p>{_figures(told)}"
         f"<h3>Three answers and why</h3>{explained}<h3>A mistake</h3>{_mistake(told)}"
         f"<h3>Forgetting {escape(repr(told.forgotten))}</h3>{_forgetting(told)}"
         f"{_examples(told)}{_queries(told)}</section>"

@@ -122,7 +122,8 @@ def tell(scene: Scene, workspace: imprint.Workspace, step: Step) -> Told:
         EncoderNotFoundError: the encoder of the scene's modality cannot be had here.
     """
     started = time.perf_counter()
-    collection = workspace.collection(scene.name, modality=scene.modality)
+    policy = {"false_accept_rate": scene.false_accept_rate}
+    collection = workspace.collection(scene.name, modality=scene.modality, policy=policy)
     load_s = time.perf_counter() - started
     taught, teach_ms = _teach(collection, scene, step)
     exchanges, classify_ms = _ask(collection, scene, step)
