@@ -77,6 +77,7 @@ check: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	@$(PY) benchmarks/main_job.py $(BENCH_ARGS)
+	@$(PY) benchmarks/cli_cold.py
 
 docs: $(VENV)/.installed-dev
 	@$(PY) tools/build_docs.py

@@ -95,7 +95,7 @@ def _from_file(path: Path) -> dict[str, Any]:
         raise InvalidOptionError(f"the settings file cannot be read: {error}") from error
 
 
-def _convert(name: str, value: object) -> object:
+def _convert(name: str, value: object) -> Any:
     if name in {"home", "cache", "model_mirror"}:
         return Path(str(value)).expanduser()
     if name == "log_answers":
