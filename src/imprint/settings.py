@@ -81,7 +81,8 @@ def read_settings(
         raise InvalidOptionError(
             f"unknown setting {unknown[0]!r}; known are {', '.join(sorted(known))}"
         )
-    return replace(Settings(), **{name: _convert(name, value) for name, value in chosen.items()})
+    converted: dict[str, Any] = {name: _convert(name, value) for name, value in chosen.items()}
+    return replace(Settings(), **converted)
 
 
 def _from_file(path: Path) -> dict[str, Any]:
