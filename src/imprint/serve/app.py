@@ -288,16 +288,26 @@ async def _framework_problem(request: Request, error: Exception) -> Response:
     if getattr(error, "status_code", 404) != 405:
         what = "there is nothing at this address; /docs lists what there is"
         return problem_response(AddressNotFoundError(what), request_id)
-    allowed = sorted(
-        method
-        for route in request.app.router.routes
-        if isinstance(route, Route) and route.matches(request.scope)[0] is Match.PARTIAL
-        for method in route.methods or ()
-    )
+    allowed = _allowed(request)
     text = f"this address takes {', '.join(allowed)}"
     response = problem_response(MethodNotAllowedError(text), request_id)
     response.headers["Allow"] = ", ".join(allowed)
     return response
+
+
+def _allowed(request: Request) -> list[str]:
+    """Methods of the first address that matches: a label may look like another one's verb."""
+    matching = [
+        route
+        for route in request.app.router.routes
+        if isinstance(route, Route) and route.matches(request.scope)[0] is Match.PARTIAL
+    ]
+    return sorted(
+        method
+        for route in matching
+        if route.path == matching[0].path
+        for method in route.methods or ()
+    )
 
 
 def _declared(request: Request) -> int | None:

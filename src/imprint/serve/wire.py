@@ -232,29 +232,24 @@ def _form_fields(parts: dict[str, RawItem], schema: str) -> dict[str, Any]:
     checked(fields, schema)
     if "file" in parts:
         fields["file"] = parts["file"]
-    if "metadata" in fields:
-        fields["metadata"] = _form_metadata(fields["metadata"])
     return fields
 
 
-def _form_value(name: str, item: RawItem, schema: Schema) -> str | int:
+def _form_value(name: str, item: RawItem, schema: Schema) -> Any:
     try:
         text = item.content.decode("utf-8")
     except UnicodeDecodeError:
         refuse([Fault(f"/{name[:100]}", "wrong_form", "is not valid UTF-8 text")])
     if schema.get("type") == "integer" and re.fullmatch(r"-?[0-9]{1,18}", text):
         return int(text)
-    return text
+    return _form_object(name, text) if schema.get("type") == "object" else text
 
 
-def _form_metadata(text: str) -> dict[str, Any]:
+def _form_object(name: str, text: str) -> Any:
     try:
-        metadata = read_json(text.encode())
+        return read_json(text.encode())
     except MalformedRequestError as error:
-        refuse([Fault("/metadata", "wrong_form", str(error))])
-    if not isinstance(metadata, dict):
-        refuse([Fault("/metadata", "wrong_type", "must be a JSON object as text")])
-    return metadata
+        refuse([Fault(f"/{name}", "wrong_form", str(error))])
 
 
 def _not_json(constant: str) -> NoReturn:

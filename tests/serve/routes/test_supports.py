@@ -238,7 +238,16 @@ def test_supports_are_filtered_and_paged_in_teaching_order(intents: TestClient) 
 
 @pytest.mark.parametrize(
     "query",
-    ["limit=0", "limit=1001", "limit=x", "limit=1&limit=2", "state=odd", "cursor=%21", "lable=x"],
+    [
+        "limit=0",
+        "limit=1001",
+        "limit=x",
+        "limit=1&limit=2",
+        "state=odd",
+        "cursor=%21",
+        "cursor=abc",
+        "lable=x",
+    ],
 )
 def test_a_bad_query_is_refused_by_name(intents: TestClient, query: str) -> None:
     problem = problem_in(intents.get(f"{HERE}/supports?{query}"), 422, "invalid_request")

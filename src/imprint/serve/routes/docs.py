@@ -15,7 +15,7 @@ from imprint import __version__
 from imprint.serve.endpoint import Call, Endpoint
 from imprint.serve.problems import MEANINGS, MEDIA_TYPE, every_error, status_of, title_of
 from imprint.serve.schemas.check import COMPONENTS
-from imprint.serve.schemas.parts import TEXT, ref
+from imprint.serve.schemas.parts import LABEL, TEXT, ref
 from imprint.serve.wire import JSON, to_json
 
 if TYPE_CHECKING:
@@ -30,11 +30,21 @@ PATH_PARAMETERS: dict[str, Schema] = {
         "description": "Name of a collection.",
     },
     "support": {"type": "string", "minLength": 1, "description": "Id of a support."},
-    "label": {"type": "string", "minLength": 1, "maxLength": 200, "description": "A class."},
+    "label": {**LABEL, "description": "A class."},
     "answer": {"type": "string", "minLength": 1, "description": "Id of an answer."},
 }
 _REQUEST_ID = {"description": "Names this request in the server's log.", "schema": TEXT}
 _HTML = "text/html"
+# Where the parts of an address come from: the answer of one call names them for the others.
+_SOURCES = {
+    ("create_collection", "201"): {"collection": "$response.body#/name"},
+    ("teach", "201"): {
+        "collection": "$request.path.collection",
+        "support": "$response.body#/support_id",
+        "label": "$response.body#/label",
+    },
+    ("classify", "200"): {"answer": "$response.body#/id"},
+}
 
 
 def openapi(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
@@ -42,6 +52,11 @@ def openapi(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in endpoints:
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint)
+    operations = [one for methods in paths.values() for one in methods.values()]
+    for operation in operations:
+        for status, response in operation["responses"].items():
+            if links := _links(_SOURCES.get((operation["operationId"], status), {}), operations):
+                response["links"] = links
     return {
         "openapi": "3.1.0",
         "info": {
@@ -92,6 +107,19 @@ def docs_endpoints(endpoints: Sequence[Endpoint]) -> tuple[Endpoint, ...]:
     written["openapi"] = Response(to_json(document), 200, None, JSON)
     written["page"] = Response(html([*endpoints, *own]), 200, guards, _HTML)
     return own
+
+
+def _links(known: dict[str, str], operations: list[dict[str, Any]]) -> dict[str, Any]:
+    """Name the calls whose address is made of nothing but what is known."""
+    links: dict[str, Any] = {}
+    for operation in operations:
+        needed = {one["name"] for one in operation["parameters"] if one["in"] == "path"}
+        if needed and needed <= set(known) and (len(known) == 1 or needed != {"collection"}):
+            links[operation["operationId"]] = {
+                "operationId": operation["operationId"],
+                "parameters": {f"path.{name}": known[name] for name in sorted(needed)},
+            }
+    return links
 
 
 def _open(path: str, handler: Any, summary: str, gives: Any) -> Endpoint:

@@ -4,10 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
+from imprint.heads import HEADS
+from imprint.intake.decode_media import DEFAULT_LIMITS
+
 Schema = dict[str, Any]
 
 COLLECTION_PATTERN = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
-DATA_PATTERN = "^data:[A-Za-z0-9.+-]+/[A-Za-z0-9.+-]+(;[^,]*)?;base64,[A-Za-z0-9+/_-]+=*$"
+_B64 = "[A-Za-z0-9+/_-]"
+DATA_PATTERN = (
+    "^data:[A-Za-z0-9.+-]+/[A-Za-z0-9.+-]+(;[^,]*)?;base64,"
+    f"({_B64}{{4}})*({_B64}{{2}}==|{_B64}{{3}}=)?$"
+)
+# Not only white space, no control character, no line break, no slash; not "." or "..".
+LABEL_PATTERN = (
+    r"^(?!\s*\.{1,2}\s*$)(?=.*\S)[^\u0000-\u001f\u007f-\u009f\u2028\u2029\ud800-\udfff/\\]+$"
+)
+# Not only white space (or byte order marks); of the control characters only tab and line breaks.
+TEXT_PATTERN = (
+    r"^(?=[\s\S]*[^\s\ufeff])[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\ud800-\udfff]+$"
+)
 ENCODER_PATTERN = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 
 
@@ -50,12 +65,15 @@ LABEL: Schema = {
     "type": "string",
     "minLength": 1,
     "maxLength": 200,
+    "pattern": LABEL_PATTERN,
     **OF_THE_VERBS,
     "description": "Class name: no line break, no control character, no '/' or '\\'.",
 }
 SAMPLE_TEXT: Schema = {
     "type": "string",
     "minLength": 1,
+    "maxLength": DEFAULT_LIMITS.text_characters,
+    "pattern": TEXT_PATTERN,
     **OF_THE_VERBS,
     "description": "The sample, for a collection of text.",
 }
@@ -88,7 +106,11 @@ POLICY: Schema = record(
             "maximum": 0.5,
             "description": "Share of queries of no class that may be answered with one.",
         },
-        "head": {"type": "string", "description": "Few-shot classifier; auto picks one."},
+        "head": {
+            "type": "string",
+            "enum": sorted(HEADS),
+            "description": "Few-shot classifier; auto picks one.",
+        },
         "keep_raw": {"type": "boolean", "description": "False keeps embeddings only."},
         "log_answers": {"type": "boolean", "description": "False keeps no prediction log."},
     },
