@@ -21,6 +21,7 @@ from imprint.flows.classify import (
     logged_answer,
     replayed,
 )
+from imprint.flows.judging.advise import advise
 from imprint.flows.policy import Policy, checked_label
 from imprint.flows.teach import Lesson, teach_batch, teach_one
 from imprint.intake.decode import to_sample
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from imprint.encoders.protocol import Encoder
     from imprint.flows.answering.live import LiveCollection
+    from imprint.flows.judging.advise import Suggestion
     from imprint.flows.workspace import Workspace
     from imprint.store.ports import CollectionRow
     from imprint.types import (
@@ -248,6 +250,13 @@ class Collection:
             AnswerNotFoundError: no such answer is on record.
         """
         return replayed(self._live, logged_answer(self._workspace, self._live, answer_id))
+
+    def advise(self, unlabeled: Iterable[Source], n: int = 10) -> list[Suggestion]:
+        """Choose which of these unlabeled sources to label next, best first, with reasons.
+
+        Sources that cannot be read or are taught already are passed over.
+        """
+        return advise(self._workspace, self._live, unlabeled, n)
 
     def export(self, path: str | Path) -> Path:
         """Write a bundle file that `imprint.load` opens read-only. It holds no raw samples."""
