@@ -221,9 +221,13 @@ def _receipt_text(collection: str, receipt: Receipt) -> str:
 
 def answer_text(answer: Answer) -> str:
     """Shape an answer for a person: the decision first, then why."""
-    known = answer.decision == "recognized"
-    head = _styled(answer.label or answer.decision, known)
-    lines = [f"{head}  {answer.decision}, confidence {answer.confidence:.2f}"]
+    known = answer.label is not None
+    said = "nothing is taught here yet"
+    if known:
+        said = f"recognized, confidence {answer.confidence:.2f}"
+    elif answer.candidates:
+        said = f"best guess {answer.candidates[0].label}, confidence {answer.confidence:.2f}"
+    lines = [f"{_styled(answer.label or answer.decision, known)}  {said}"]
     for i, candidate in enumerate(answer.candidates):
         title = "could be" if i == 0 else ""
         lines.append(

@@ -18,7 +18,8 @@ def opening(scene: Scene) -> str:
         f"\n{scene.title}: {scene.about}.\n"
         f"  {len(scene.examples)} classes are taught, one example each. Then {len(scene.queries)} "
         f"queries are asked, {n_unknown} of which belong to no class.\n"
-        f"  It is set to name a class for at most {percent(scene.false_accept_rate)} of queries that have none."
+        f"  It is set to name a class for at most {percent(scene.false_accept_rate)} of queries "
+        "that have none."
     )
 
 
