@@ -19,7 +19,7 @@ from imprint.encoders.banks import read_bank
 from imprint.encoders.pixels import PixelRecipe, prepared
 from imprint.encoders.weights.files import sha256_of, version_of
 from imprint.errors import InvalidOptionError, ModalityMismatchError, ModelHashError, VectorError
-from imprint.vectors import unit
+from imprint.vectors import mean_direction, unit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -137,15 +137,17 @@ class ImageEncoder:
 
     def _forward(self, pixels: Pixels) -> npt.NDArray[np.float32]:
         session = self._opened()
-        fed = {session.get_inputs()[0].name: prepared(pixels, self.recipe)}
-        try:
-            output = np.asarray(session.run(None, fed)[0], dtype=np.float32)
-        except Exception as error:
-            raise ModelHashError(
-                f"{self.name} refused a {self.recipe.side_px} px picture in layout "
-                f"{self.recipe.layout}; its card does not fit its network"
-            ) from error
-        return _one_row(output, self.recipe)
+        rows = []
+        for view in prepared(pixels, self.recipe):
+            try:
+                output = session.run(None, {session.get_inputs()[0].name: view})[0]
+            except Exception as error:
+                raise ModelHashError(
+                    f"{self.name} refused a {self.recipe.side_px} px picture in layout "
+                    f"{self.recipe.layout}; its card does not fit its network"
+                ) from error
+            rows.append(_one_row(np.asarray(output, dtype=np.float32), self.recipe))
+        return mean_direction(unit(np.stack(rows)))
 
 
 def image_version(model_path: Path, card: dict[str, Any]) -> str:

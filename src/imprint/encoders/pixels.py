@@ -14,26 +14,28 @@ if TYPE_CHECKING:
 
     from imprint.types import Pixels
 
-Fit = Literal["stretch", "pad", "crop"]
+View = Literal["crop", "stretch", "pad", "zoom"]
 Layout = Literal["uint8_nhwc", "float32_nchw"]
 Resample = Literal["bilinear", "bicubic", "lanczos"]
 Pooling = Literal["none", "mean", "first"]
 _LARGEST_SIDE_PX = 1024
+_ZOOM = 0.8
 
 
 @dataclass(frozen=True, slots=True)
 class PixelRecipe:
     """How an image network wants its pixels, and how its output becomes one vector.
 
-    `fit`: stretch to the square, pad to it with the border's color, or crop its middle; pictures
-    up to `stretch_ratio` times as long as wide are stretched in any case. `mean` and `spread` (of
-    red, green, blue in 0 .. 1) apply to the float layout only; the uint8 layout hands pixels over
-    as they are. `pooling` is for outputs (1, tokens, dim): their mean, or the first one.
+    Every view is a square of `side_px`: crop is the picture's middle square, zoom the middle 80 %
+    of that, stretch the whole picture without its aspect ratio, pad the whole picture on its
+    border's color. The vector of a picture is the mean direction of its views.
+
+    `mean` and `spread` (of red, green, blue in 0 .. 1) apply to the float layout only; the uint8
+    layout hands pixels over as they are. `pooling` is for outputs (1, tokens, dim).
     """
 
     side_px: int
-    fit: Fit = "crop"
-    stretch_ratio: float = 1.0
+    views: tuple[View, ...] = ("crop",)
     resample: Resample = "bicubic"
     layout: Layout = "float32_nchw"
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
@@ -43,14 +45,16 @@ class PixelRecipe:
     def __post_init__(self) -> None:
         if not isinstance(self.side_px, int) or not 8 <= self.side_px <= _LARGEST_SIDE_PX:
             raise InvalidOptionError(f"side_px must be 8 .. {_LARGEST_SIDE_PX}, got {self.side_px}")
-        for name, kind in (
-            ("fit", Fit),
-            ("resample", Resample),
-            ("layout", Layout),
-            ("pooling", Pooling),
+        if not self.views:
+            raise InvalidOptionError("views must name at least one view")
+        for name, values, kind in (
+            ("views", self.views, View),
+            ("resample", (self.resample,), Resample),
+            ("layout", (self.layout,), Layout),
+            ("pooling", (self.pooling,), Pooling),
         ):
-            if getattr(self, name) not in get_args(kind):
-                raise InvalidOptionError(f"{name} must be one of {', '.join(get_args(kind))}")
+            if not set(values) <= set(get_args(kind)):
+                raise InvalidOptionError(f"{name} must be of {', '.join(get_args(kind))}")
         if len(self.mean) != 3 or len(self.spread) != 3 or min(self.spread) <= 0:
             raise InvalidOptionError("mean and spread need three numbers each, spread above 0")
 
@@ -67,7 +71,7 @@ class PixelRecipe:
         if "side_px" not in shape:
             raise InvalidOptionError("the card's preprocessing lacks side_px")
         fitted: dict[str, Any] = dict(shape)
-        for name in ("mean", "spread"):
+        for name in ("views", "mean", "spread"):
             if name in fitted:
                 fitted[name] = tuple(fitted[name])
         return cls(**fitted)
@@ -77,12 +81,19 @@ class PixelRecipe:
         return asdict(self)
 
 
-def prepared(pixels: Pixels, recipe: PixelRecipe) -> npt.NDArray[np.generic]:
-    """One picture as the network's input, with a leading axis of one.
+def prepared(pixels: Pixels, recipe: PixelRecipe) -> list[npt.NDArray[np.generic]]:
+    """One picture as the network's inputs, one for each view, with a leading axis of one.
 
-    (1, side, side, 3) uint8 or (1, 3, side, side) float32, as the recipe's layout says.
+    (1, side, side, 3) uint8 or (1, 3, side, side) float32, as the recipe's layout says. Views that
+    show the same (crop and stretch of a square picture) are given once.
     """
-    square = squared(pixels, recipe)
+    views = dict.fromkeys(recipe.views)
+    if pixels.shape[0] == pixels.shape[1] and "crop" in views:
+        views = {view: None for view in views if view not in ("stretch", "pad")}
+    return [_laid_out(squared(pixels, view, recipe), recipe) for view in views]
+
+
+def _laid_out(square: npt.NDArray[np.uint8], recipe: PixelRecipe) -> npt.NDArray[np.generic]:
     if recipe.layout == "uint8_nhwc":
         return square[None]
     mean, spread = np.array(recipe.mean, np.float32), np.array(recipe.spread, np.float32)
@@ -90,35 +101,24 @@ def prepared(pixels: Pixels, recipe: PixelRecipe) -> npt.NDArray[np.generic]:
     return np.ascontiguousarray(scaled.transpose(2, 0, 1)[None])
 
 
-def squared(pixels: Pixels, recipe: PixelRecipe) -> npt.NDArray[np.uint8]:
-    """Fit a picture into (side, side, 3), antialiased when it shrinks."""
+def squared(pixels: Pixels, view: View, recipe: PixelRecipe) -> npt.NDArray[np.uint8]:
+    """One view of a picture, (side, side, 3), antialiased when it shrinks."""
     from PIL import Image
 
     height, width = pixels.shape[:2]
     side, picture = recipe.side_px, Image.fromarray(np.ascontiguousarray(pixels))
     how = Image.Resampling[recipe.resample.upper()]
-    if recipe.fit == "stretch" or max(height, width) <= recipe.stretch_ratio * min(height, width):
-        return np.asarray(picture.resize((side, side), how))
-    if recipe.fit == "crop":
-        short = min(height, width)
-        left, top = (width - short) / 2, (height - short) / 2
-        return np.asarray(
-            picture.resize((side, side), how, box=(left, top, left + short, top + short))
-        )
-    return _padded(picture, side, how, border_color(pixels))
-
-
-def _padded(
-    picture: Any, side: int, how: Any, color: tuple[int, int, int]
-) -> npt.NDArray[np.uint8]:
-    from PIL import Image
-
-    width, height = picture.size
-    longer = max(width, height)
-    inner = (max(1, round(width * side / longer)), max(1, round(height * side / longer)))
-    paper = Image.new("RGB", (side, side), color)
-    paper.paste(picture.resize(inner, how), ((side - inner[0]) // 2, (side - inner[1]) // 2))
-    return np.asarray(paper)
+    if view == "pad":
+        longer = max(width, height)
+        inner = (max(1, round(width * side / longer)), max(1, round(height * side / longer)))
+        paper = Image.new("RGB", (side, side), border_color(pixels))
+        paper.paste(picture.resize(inner, how), ((side - inner[0]) // 2, (side - inner[1]) // 2))
+        return np.asarray(paper)
+    box = (0.0, 0.0, float(width), float(height))
+    if view != "stretch":
+        half = min(height, width) * (_ZOOM if view == "zoom" else 1.0) / 2
+        box = (width / 2 - half, height / 2 - half, width / 2 + half, height / 2 + half)
+    return np.asarray(picture.resize((side, side), how, box=box))
 
 
 def border_color(pixels: Pixels) -> tuple[int, int, int]:
