@@ -91,3 +91,10 @@ def test_every_test_and_file_named_in_a_document_exists() -> None:
         missing += [f"{named(path)}: {name}" for name in names if name not in defined]
         missing += [f"{named(path)}: {file}" for file in files if not (ROOT / file).exists()]
     assert missing == []
+
+
+def test_every_measurement_and_decision_is_listed() -> None:
+    for folder in ("measurements", "decisions"):
+        listed = (ROOT / "docs" / folder / "README.md").read_text(encoding="utf-8")
+        records = {path.name for path in (ROOT / "docs" / folder).glob("*.md")} - {"README.md"}
+        assert {name for name in records if f"]({name})" not in listed} == set()
