@@ -79,3 +79,16 @@ def test_many_queries_are_judged_in_batches_like_one_by_one():
     assert whole.probabilities[1000:1003] == pytest.approx(some.probabilities, abs=1e-5)
     assert np.array_equal(whole.recognized[1000:1003], some.recognized)
     assert not (whole.recognized & whole.unknown).any()
+
+
+@pytest.mark.parametrize("head", ["nearest", "prototype", "auto"])
+def test_batch_probabilities_are_those_of_the_candidates_of_a_decision(head):
+    vectors, labels = clusters()
+    decider = Decider.fit(vectors[::5], list(labels[::5]), head=head)
+    judged = trial.judge(decider, vectors, sorted(set(labels), reverse=True))
+    for row, decision in enumerate(decider.decide(vectors, top_k=8)):
+        told = {c.label: c.confidence for c in decision.candidates}
+        expected = [told[label] for label in sorted(told, reverse=True)]
+        assert judged.probabilities[row] == pytest.approx(expected, abs=1e-6)
+        assert judged.known[row] == decision.known
+        assert judged.recognized[row] == (decision.kind == "recognized")

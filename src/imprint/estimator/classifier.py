@@ -18,11 +18,10 @@ from imprint.estimator.inputs import (
     seed_of,
 )
 from imprint.heads import Decider
-from imprint.measure.trial import joined, judge
+from imprint.measure.trial import Judged, judge
 
 if TYPE_CHECKING:
     from imprint.estimator.inputs import Labels, Rows
-    from imprint.measure.trial import Judged
 
 # The rate a threshold is fitted for when nobody states one; `predict` then never answers unknown.
 _USUAL_RATE = 0.05
@@ -140,11 +139,13 @@ class FewShotClassifier(Scoring, Face):  # type: ignore[misc] # scikit-learn bri
         taught = [self._names.get(label) for label in self.classes_.tolist()]
         n_padded = -len(rows) % _BATCH
         padded = np.concatenate([rows, np.zeros((n_padded, rows.shape[1]), dtype=np.float32)])
-        parts = [
-            judge(self.decider_, padded[start : start + _BATCH], taught)
-            for start in range(0, len(padded), _BATCH)
-        ]
-        return joined(parts, len(rows))
+        whole = judge(self.decider_, padded, taught, _BATCH)
+        return Judged(
+            whole.probabilities[: len(rows)],
+            whole.known[: len(rows)],
+            whole.recognized[: len(rows)],
+            whole.unknown[: len(rows)],
+        )
 
     def _asked(self, X: Any) -> Rows:
         """Rows of a call after the fit, of the width and names it was fitted with."""

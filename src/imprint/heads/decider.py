@@ -171,6 +171,17 @@ class Decider:
         shares = self.calibration.class_probabilities(scores)
         return self._decisions(scores, shares, known, limit, top_k)
 
+    def probabilities(self, queries: QueryVectors) -> Probabilities:
+        """Probability of each class, given that the query is of one: (n_query, n_way).
+
+        Columns follow `labels`. The same numbers as the candidates of `decide`, for callers that
+        need all classes of many queries as one array.
+        """
+        queries = self._checked(queries)
+        if not self.supports.n_way:
+            return np.empty((len(queries), 0), dtype=np.float32)
+        return self.calibration.class_probabilities(self.head.scores(self.supports, queries))
+
     def verify(self, queries: QueryVectors, label: str) -> list[Check]:
         """Check each query against one class.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from imprint.measure.episodes import Episode, Rows
     from imprint.types import Probabilities, QueryVectors, SupportVectors, UnitVectors
 
-# Decisions name every class of every query: batches bound the memory that takes.
+# Bounds the memory of decisions and of scores over many classes.
 _BATCH = 512
 
 
@@ -116,32 +116,41 @@ def run(
     )
 
 
-def judge(decider: Decider, queries: QueryVectors, labels: Sequence[str | None]) -> Judged:
-    """Ask all queries; columns of the probabilities follow `labels`, None being no class."""
-    starts = range(0, max(len(queries), 1), _BATCH)
-    return joined([_judged(decider, queries[at : at + _BATCH], labels) for at in starts])
+def judge(
+    decider: Decider,
+    queries: QueryVectors,
+    labels: Sequence[str | None],
+    batch: int = _BATCH,
+) -> Judged:
+    """Ask all queries, `batch` at a time.
 
-
-def _judged(decider: Decider, queries: QueryVectors, labels: Sequence[str | None]) -> Judged:
-    column = {label: i for i, label in enumerate(labels)}
-    decisions = decider.decide(queries, top_k=len(labels))
+    Columns of the probabilities follow `labels`; one that is not taught (or None) gets zeros.
+    """
+    column = {label: i for i, label in enumerate(decider.labels)}
+    places = [i for i, label in enumerate(labels) if label in column]
+    columns = [column[label] for label in labels if label in column]
+    starts = range(0, max(len(queries), 1), batch)
+    whole = _joined([_judged(decider, queries[at : at + batch]) for at in starts])
     probabilities = np.zeros((len(queries), len(labels)), dtype=np.float32)
-    for row, decision in enumerate(decisions):
-        for candidate in decision.candidates:
-            probabilities[row, column[candidate.label]] = candidate.confidence
+    probabilities[:, places] = whole.probabilities[:, columns]
+    return replace(whole, probabilities=probabilities)
+
+
+def _judged(decider: Decider, queries: QueryVectors) -> Judged:
+    # Two candidates are what it takes to tell recognized from ambiguous.
+    decisions = decider.decide(queries, top_k=2)
     return Judged(
-        probabilities,
+        decider.probabilities(queries),
         np.array([decision.known for decision in decisions], dtype=np.float64),
         np.array([decision.kind == "recognized" for decision in decisions], dtype=np.bool_),
         np.array([decision.kind == "unknown" for decision in decisions], dtype=np.bool_),
     )
 
 
-def joined(parts: Sequence[Judged], n: int | None = None) -> Judged:
-    """Answers of consecutive batches as one, cut to the first `n`."""
+def _joined(parts: Sequence[Judged]) -> Judged:
     return Judged(
         *(
-            np.concatenate([getattr(part, name) for part in parts])[:n]
+            np.concatenate([getattr(part, name) for part in parts])
             for name in ("probabilities", "known", "recognized", "unknown")
         )
     )
