@@ -184,7 +184,9 @@ def test_an_interrupt_exits_130(capsys) -> None:
         raise KeyboardInterrupt
 
     assert run_verb(work) == 130
-    assert capsys.readouterr().err == "interrupted\n"
+    out, err = capsys.readouterr()
+    assert json.loads(out)["error"]["code"] == "interrupted"
+    assert err == "error: interrupted\n"
 
 
 def test_the_home_option_wins_over_the_environment_wherever_it_stands(run, told, tmp_path) -> None:
@@ -231,3 +233,8 @@ def test_output_into_a_closed_pipe_exits_141_without_a_word() -> None:
     os.close(writer)
     assert done.returncode == 128 + signal.SIGPIPE
     assert done.stderr == b""
+
+
+def test_an_address_is_refused_by_what_it_is(told) -> None:
+    error = told("--home", "postgresql://host/db", "labels", "t", code=3)["error"]
+    assert "folder" in error["message"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +60,7 @@ def test_the_flag_text_takes_a_file_name_as_text(told, tickets) -> None:
     assert told("teach", tickets, "files", "late.txt", "--text")["label"] == "files"
 
 
-@pytest.mark.parametrize("word", ["garden.jpg", "@nothing", "report.pdf"])
+@pytest.mark.parametrize("word", ["garden.jpg", "@nothing", "report.pdf", "./x", "/no/such"])
 def test_a_file_that_is_not_there_is_an_error_and_not_a_text(told, run, word, tickets) -> None:
     error = told("classify", tickets, word, code=4)["error"]
     assert error["code"] == "not_found"
@@ -165,3 +167,23 @@ def test_the_same_sample_under_two_labels_is_a_conflict(told, tickets) -> None:
 def test_reading_verbs_make_no_workspace(run, told, home) -> None:
     assert told("labels", "tickets", code=4)["error"]["code"] == "not_found"
     assert not home.exists()
+
+
+@pytest.mark.parametrize("word", ["./deep", "@deep", "deep/er"])
+def test_a_folder_is_no_source_and_import_is_named(told, tickets, word) -> None:
+    Path("deep/er").mkdir(parents=True)
+    error = told("teach", tickets, "x", word, code=3)["error"]
+    assert "imprint import" in error["message"]
+
+
+@pytest.mark.parametrize("word", ["deep", "https://example.org/x", "and/or", "/ is a slash"])
+def test_words_that_only_resemble_paths_are_texts(told, tickets, word) -> None:
+    Path("deep").mkdir()
+    assert told("teach", tickets, "x", word)["label"] == "x"
+
+
+def test_two_processes_teach_one_workspace_and_lose_nothing(home, told, tickets) -> None:
+    command = [sys.executable, "-m", "imprint", "teach", tickets, "late"]
+    writers = [subprocess.Popen([*command, f"late parcel number {i}"]) for i in range(4)]
+    assert [writer.wait() for writer in writers] == [0, 0, 0, 0]
+    assert told("labels", tickets)["labels"][1] == {"label": "late", "n_supports": 5}

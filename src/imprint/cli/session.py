@@ -10,6 +10,7 @@ import errno
 import inspect
 import json
 import os
+import re
 import sys
 import time
 from dataclasses import dataclass, field
@@ -52,6 +53,10 @@ EPILOG = (
 )
 SHOW_AFTER_S = 0.5
 MODALITY_NAMES = ("image", "text", "audio")  # as in types, which would load numpy for --help
+
+
+# An address of a back end is left to the store, which says what it can open.
+_ADDRESS = re.compile(r"\w{2,}:/")
 
 
 class Progress:
@@ -127,14 +132,13 @@ class Session:
         import imprint
 
         settings = self.settings()
-        if not create and not Path(settings.home).exists():
+        home = Path(settings.home)
+        if not create and not home.exists() and not _ADDRESS.match(str(home)):
             raise NotFoundError(
                 "there is no workspace here yet; teach something first, or name another with --home"
             )
         self._progress = self._progress or Progress("preparing the encoder")
-        return imprint.open(
-            settings.home, actor="cli", settings=settings, progress=self._progress.heard
-        )
+        return imprint.open(home, actor="cli", settings=settings, progress=self._progress.heard)
 
     def show(self, document: Any, text: str) -> None:
         """Print the answer: under `--json` the document (stage values will do), else the text."""
@@ -232,7 +236,7 @@ def run(session: Session, work: Callable[[], int]) -> int:
     except click.UsageError as error:
         return _usage(session, error)
     except (KeyboardInterrupt, click.Abort):
-        session.note("interrupted")
+        session.fail("interrupted", "interrupted")
         return INTERRUPTED
     except BrokenPipeError:
         return _reader_gone()
