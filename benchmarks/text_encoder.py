@@ -66,7 +66,7 @@ def latency(encoders: dict[str, Any]) -> dict[str, Any]:
         taken: dict[str, list[float]] = {name: [] for name in encoders}
         for _ in range(7):
             for name, encoder in encoders.items():
-                taken[name] += timed(lambda e=encoder: e.encode(samples), 15)
+                taken[name] += timed(lambda e=encoder, s=samples: e.encode(s), 15)
         found[f"{n_tokens}_tokens"] = {name: spread_ms(one) for name, one in taken.items()}
     return found
 

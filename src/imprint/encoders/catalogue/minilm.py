@@ -112,9 +112,8 @@ def open_variant(
         try:
             return _opened(cache, wanted)
         except ModelHashError:
-            _build(variant, cache, sources, progress, replace=True)
-    else:
-        _build(variant, cache, sources, progress)
+            progress(f"replacing damaged files of {wanted}", 0, 1)
+    _build(variant, cache, sources, progress)
     return _opened(cache, wanted)
 
 
@@ -137,18 +136,13 @@ def _opened(cache: ModelCache, wanted: str) -> BertEncoder:
 
 
 def _build(
-    variant: Variant,
-    cache: ModelCache,
-    sources: tuple[Source, ...],
-    progress: Progress,
-    *,
-    replace: bool = False,
+    variant: Variant, cache: ModelCache, sources: tuple[Source, ...], progress: Progress
 ) -> None:
     files = fetch(PINNED, cache, sources, progress)
     progress(f"{_BUILDING} ({variant})", 0, 1)
     card = {"identity": identity(variant), "modality": "text", "license": LICENSE, "about": FAMILY}
     writer = bert_writer(SHAPE, files[WEIGHTS], files[TOKENIZER], variant)
-    cache.made(variant_name(variant), card, writer, replace=replace)
+    cache.made(variant_name(variant), card, writer)
     progress(f"{_BUILDING} ({variant})", 1, 1)
 
 

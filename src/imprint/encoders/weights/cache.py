@@ -66,28 +66,34 @@ class ModelCache:
         Raises:
             ModelHashError: the card or a file is not what was built.
         """
+        card = self._sound_card(version)
+        if card is None:
+            raise ModelHashError(
+                f"the cached files of {version} are not what was built (wrong hash or incomplete); "
+                "pull or add the encoder again and they are replaced"
+            )
+        return card
+
+    def _sound_card(self, version: str) -> Card | None:
+        folder = self.folder(version)
         try:
             card = self.card(version)
             sound = version_of(card["name"], card["identity"]) == version and all(
-                sha256_of(self.folder(version) / name) == sha256
-                for name, sha256 in card["files"].items()
+                sha256_of(folder / name) == sha256 for name, sha256 in card["files"].items()
             )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ModelHashError(self._damage(version)) from error
-        if not sound:
-            raise ModelHashError(self._damage(version))
-        return card
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+        return card if sound else None
 
-    def made(
-        self, name: str, card: Card, write: Callable[[Path], None], *, replace: bool = False
-    ) -> str:
+    def made(self, name: str, card: Card, write: Callable[[Path], None]) -> str:
         """Make an entry by letting `write` fill a fresh folder; return its version.
 
-        `card` holds at least "identity"; "name", "version" and "files" (with hashes) are added.
+        `card` holds at least "identity"; "name", "version" and "files" (with hashes) are added. An
+        entry that is already there and sound stays; a damaged one is replaced.
         """
         version = version_of(name, card["identity"])
         with self.lock(version), disk_errors():
-            if self.has(version) and not replace:
+            if self._sound_card(version) is not None:
                 return version
             draft = self._root / "encoders" / f".draft-{version}"
             shutil.rmtree(draft, ignore_errors=True)
@@ -104,15 +110,13 @@ class ModelCache:
 
     def named(self, name: str) -> str | None:
         """Return the version an added encoder's name stands for."""
-        path = self._root / "names" / f"{checked_name(name)}.json"
-        if not path.is_file():
-            return None
-        return str(json.loads(path.read_text(encoding="utf-8"))["version"])
+        version = self._read(self._root / "names" / f"{checked_name(name)}.json").get("version")
+        return str(version) if version else None
 
     def names(self) -> dict[str, str]:
-        """Every added name with its version."""
+        """Every added name with its version, where that is still there."""
         found = {path.stem: self.named(path.stem) for path in self._root.glob("names/*.json")}
-        return {name: version for name, version in sorted(found.items()) if version}
+        return {name: of for name, of in sorted(found.items()) if of and self.has(of)}
 
     def point(self, name: str, version: str) -> None:
         """Let a name stand for a version; older versions stay loadable by version."""
@@ -121,12 +125,15 @@ class ModelCache:
 
     def choice(self, family: str) -> dict[str, Any]:
         """Return what was measured about a family's variants here (empty: nothing yet)."""
+        return self._read(self._root / "choices" / f"{family}.json")
+
+    def _read(self, path: Path) -> dict[str, Any]:
+        """Read a small JSON object; what is missing or damaged reads as empty and is made anew."""
         try:
-            text = (self._root / "choices" / f"{family}.json").read_text(encoding="utf-8")
-            choice: dict[str, Any] = json.loads(text)
+            shape = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
-        return choice
+        return shape if isinstance(shape, dict) else {}
 
     def choose(self, family: str, choice: dict[str, Any]) -> None:
         """Keep what was measured about a family's variants."""
@@ -159,12 +166,6 @@ class ModelCache:
             yield
         finally:
             lock.release()
-
-    def _damage(self, version: str) -> str:
-        return (
-            f"the cached files of {version} are not what was built (wrong hash or incomplete); "
-            "remove that entry from the model cache and pull or add the encoder again"
-        )
 
 
 def checked_name(name: str) -> str:

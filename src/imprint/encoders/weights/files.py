@@ -76,7 +76,8 @@ def copy_verified(
         ModelHashError: the bytes have another hash; nothing is left behind.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
+    # One name, so that what a killed process left is overwritten: callers hold the target's lock.
+    partial = target.with_name(f"{target.name}.partial")
     digest = hashlib.sha256()
     done = 0
     try:

@@ -15,7 +15,6 @@ import zipfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from imprint.encoders.weights.files import FULL, copy_verified, disk_errors, silent
@@ -98,8 +97,8 @@ def _fetch_missing(
     for source in sources:
         progress(f"{_FETCHING}: {source.name}", 0, pinned.size_bytes)
         try:
-            with disk_errors(), TemporaryDirectory(dir=_scratch(found)) as scratch:
-                place = source.locate(pinned, Path(scratch))
+            with disk_errors(), _scratch(pinned, found) as scratch:
+                place = source.locate(pinned, scratch)
                 for name in missing:
                     with _opened(place, pinned, name) as stream:
                         copy_verified(
@@ -126,11 +125,19 @@ def _nowhere(pinned: Pinned, reasons: list[str]) -> str:
     )
 
 
-def _scratch(found: dict[str, Path]) -> Path:
-    # Beside the cache, not the system's temporary folder: that one is often small and in memory.
-    folder = next(iter(found.values())).parent
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+@contextmanager
+def _scratch(pinned: Pinned, found: dict[str, Path]) -> Iterator[Path]:
+    """Give an empty folder beside the cache; what a killed process left there is cleared.
+
+    Not the system's temporary folder: that one is often small, and in memory.
+    """
+    folder = next(iter(found.values())).parent / f".fetching-{pinned.name}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
