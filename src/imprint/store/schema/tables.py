@@ -32,6 +32,8 @@ REVISIONS = ("0001",)
 HEAD = REVISIONS[-1]
 
 Big = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows only in INTEGER columns
+# Partial indexes name their condition for SQLite only: naming PostgreSQL here would import its
+# whole dialect at every start; `index.dialect_kwargs` takes it when that back end is opened.
 _LIVE = text("removed_sequence IS NULL")
 
 metadata = MetaData(
@@ -97,12 +99,7 @@ supports = Table(
     PrimaryKeyConstraint("collection", "added_sequence"),
     UniqueConstraint("collection", "support_id"),
     Index(
-        "uq_supports_live_content",
-        "collection",
-        "content_hash",
-        unique=True,
-        sqlite_where=_LIVE,
-        postgresql_where=_LIVE,
+        "uq_supports_live_content", "collection", "content_hash", unique=True, sqlite_where=_LIVE
     ),
     Index(None, "collection", "changed_sequence"),
     Index(None, "collection", "label", "added_sequence"),
@@ -136,13 +133,7 @@ raws = Table(
     Column("content", LargeBinary),
     PrimaryKeyConstraint("collection", "added_sequence"),
     ForeignKeyConstraint(_SUPPORT, _SUPPORT_KEY),
-    Index(
-        "ix_raws_files",
-        "tenant",
-        "sha256",
-        sqlite_where=text("content IS NULL"),
-        postgresql_where=text("content IS NULL"),
-    ),
+    Index("ix_raws_files", "tenant", "sha256", sqlite_where=text("content IS NULL")),
 )
 
 # Files whose last row was deleted by a committed transaction and that still have to be unlinked.

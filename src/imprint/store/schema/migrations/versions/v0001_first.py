@@ -234,7 +234,6 @@ def _supports() -> None:
         ["collection", "content_hash"],
         unique=True,
         sqlite_where=sa.text("removed_sequence IS NULL"),
-        postgresql_where=sa.text("removed_sequence IS NULL"),
     )
 
 
@@ -279,5 +278,4 @@ def _raws() -> None:
         ["tenant", "sha256"],
         unique=False,
         sqlite_where=sa.text("content IS NULL"),
-        postgresql_where=sa.text("content IS NULL"),
     )
