@@ -233,6 +233,21 @@ def test_a_source_that_cannot_be_read_is_named_by_its_row():
         imprint.evaluate(sources, labels, n_way=2, encoder=WordEncoder())
 
 
+def test_sources_that_cannot_be_read_can_be_left_out_and_are_counted():
+    sources, labels = texts()
+    broken = [*sources]
+    broken[3] = broken[60] = "   "
+    asked = {"n_way": 3, "n_query": 10, "n_episodes": 20, "head": "prototype"}
+    report = imprint.evaluate(broken, labels, encoder=WordEncoder(), leave_out=True, **asked)
+    assert report.to_json()["n_left_out"] == 2
+    assert report.protocol.n_samples == 98
+    assert "2 unreadable left out" in report.to_text()
+    assert {report.captions.queries[m.row] for m in report.mistakes} <= set(sources)
+    assert all(report.captions.queries[m.row] == broken[m.row] for m in report.mistakes)
+    with pytest.raises(InvalidInputError, match="none of the 2 samples"):
+        imprint.evaluate([" ", ""], ["a", "b"], encoder=WordEncoder(), leave_out=True)
+
+
 def test_vectors_and_sources_do_not_mix():
     with pytest.raises(InvalidOptionError, match="give both alike"):
         imprint.evaluate(*clusters(), protocol="full", test=(["a text"], ["kind 0"]))

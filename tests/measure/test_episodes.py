@@ -22,6 +22,13 @@ def test_a_pool_groups_rows_by_sorted_label():
     assert [rows.tolist() for rows in pool.rows] == [[1], [0, 2], [3]]
 
 
+def test_rows_left_out_of_a_pool_keep_the_numbers_of_the_others():
+    pool = Pool.of(["b", "a", "b", "c"], leave_out=[0, 3])
+    assert pool.labels == ("a", "b")
+    assert [rows.tolist() for rows in pool.rows] == [[1], [2]]
+    assert pool.n_rows == 2
+
+
 def test_the_same_seed_gives_the_same_episodes_and_another_gives_others():
     pool, plan = Pool.of(LABELS), EpisodePlan(n_episodes=8)
     first, again = list(episodes(pool, plan, 3)), list(episodes(pool, plan, 3))

@@ -31,6 +31,13 @@ def test_classes_that_are_not_taught_are_asked_as_unknown():
         assert not np.isin(draw.unknown_rows % 6, draw.classes).any()
 
 
+def test_rows_left_out_of_the_test_pool_are_not_asked():
+    pool = Pool.of(TEST, leave_out=[0, 5])
+    (draw,) = draws(Pool.of(TRAIN), pool, n_shot=1, n_draws=1, seed=0)
+    assert draw.query_rows.tolist() == [row for row in range(24) if row not in {0, 5}]
+    assert np.array_equal(draw.query_class, draw.query_rows % 6)
+
+
 def test_a_class_only_the_test_rows_hold_is_unknown():
     (draw,) = draws(Pool.of(TRAIN), Pool.of([*TEST, "new"]), n_shot=1, n_draws=1, seed=0)
     assert draw.unknown_rows.tolist() == [24]

@@ -43,6 +43,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - the protocols have this many numbers; 
     alpha: float | None = None,
     n_unknown_way: int | None = None,
     background: Any = None,
+    leave_out: bool = False,
     settings: Settings | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> EvaluationReport:
@@ -66,13 +67,15 @@ def evaluate(  # noqa: PLR0913, PLR0917 - the protocols have this many numbers; 
         alpha: Dirichlet parameter of class-imbalanced queries; None asks all classes alike.
         n_unknown_way: classes asked without being taught; None takes up to `n_way` of the rest.
         background: vectors of no class; None takes those of the encoder.
+        leave_out: leave out sources that cannot be read, and count them; else the first is an
+            error.
         settings: where encoders are found; None reads the usual ones.
         progress: called with (stage, done, total), stages "embed" and "episodes".
 
     Raises:
         TooFewSupportsError: a class, named, or the whole holds too few samples.
         InvalidOptionError: an argument out of range.
-        InvalidInputError: a source cannot be read.
+        InvalidInputError: a source cannot be read, or with `leave_out` none can.
     """
     if protocol not in ("episodic", "full"):
         raise InvalidOptionError('protocol must be "episodic" or "full"')
@@ -80,7 +83,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - the protocols have this many numbers; 
         raise InvalidOptionError('protocol="full" and test=(samples, labels) go together')
     tell = progress or _silent
     began = perf_counter()
-    reader = Reader.of(samples, encoder, settings, tell)
+    reader = Reader.of(samples, encoder, settings, tell, leave_out=leave_out)
     train = reader.material(samples, labels)
     asked = train if test is None else reader.material(*test)
     embedded = perf_counter()
@@ -160,6 +163,7 @@ def _record(
         false_accept_rate=choice.false_accept_rate,
         alpha=plan.alpha if episodic else None,
         n_classes=train.pool.n_classes,
-        n_samples=len(train.vectors) + (0 if episodic else len(asked.vectors)),
+        n_samples=train.pool.n_rows + (0 if episodic else asked.pool.n_rows),
+        n_left_out=train.n_left_out + (0 if episodic else asked.n_left_out),
         encoder_version=version,
     )

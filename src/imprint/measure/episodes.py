@@ -30,17 +30,23 @@ class Pool:
     rows: tuple[Rows, ...]
 
     @classmethod
-    def of(cls, labels: Sequence[str]) -> Pool:
-        """Group row numbers 0 .. n - 1 by label."""
-        names, row_class = np.unique(np.asarray(labels, dtype=np.str_), return_inverse=True)
+    def of(cls, labels: Sequence[str], leave_out: Sequence[int] = ()) -> Pool:
+        """Group row numbers 0 .. n - 1 by label, but for some that are left out."""
+        kept = np.setdiff1d(np.arange(len(labels)), np.asarray(leave_out, dtype=np.intp))
+        names, row_class = np.unique(np.asarray(labels, dtype=np.str_)[kept], return_inverse=True)
         order = np.argsort(row_class, kind="stable")
         limits = np.cumsum(np.bincount(row_class, minlength=len(names)))[:-1]
-        return cls(tuple(names.tolist()), tuple(np.split(order.astype(np.intp), limits)))
+        return cls(tuple(names.tolist()), tuple(np.split(kept[order].astype(np.intp), limits)))
 
     @property
     def n_classes(self) -> int:
         """Classes in the pool."""
         return len(self.labels)
+
+    @property
+    def n_rows(self) -> int:
+        """Samples in the pool."""
+        return sum(len(rows) for rows in self.rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,37 +34,41 @@ def draws(
     """
     n_way = train.n_classes if n_way is None else n_way
     _check(train, test, n_shot, n_way, n_draws)
-    truth = _truth(train, test)
+    asked = _asked(train, test)
     return (
-        _draw(train, truth, n_shot, n_way, np.random.default_rng([seed, i])) for i in range(n_draws)
+        _draw(train, asked, n_shot, n_way, np.random.default_rng([seed, i])) for i in range(n_draws)
     )
 
 
-def _draw(train: Pool, truth: Rows, n_shot: int, n_way: int, rng: np.random.Generator) -> Episode:
+def _draw(
+    train: Pool, asked: tuple[Rows, Rows], n_shot: int, n_way: int, rng: np.random.Generator
+) -> Episode:
     whole = n_way == train.n_classes
     taught = np.arange(n_way) if whole else np.sort(rng.permutation(train.n_classes)[:n_way])
     place = np.full(train.n_classes + 1, -1, dtype=np.intp)  # the last one is "not in train"
     place[taught] = np.arange(n_way)
+    rows, truth = asked
     query_class = place[truth]
-    known = np.flatnonzero(query_class >= 0)
+    known = query_class >= 0
     picked = [train.rows[c][rng.choice(len(train.rows[c]), n_shot, replace=False)] for c in taught]
     return Episode(
         classes=taught,
         support_rows=np.concatenate(picked),
         support_class=np.repeat(np.arange(n_way), n_shot),
-        query_rows=known,
+        query_rows=rows[known],
         query_class=query_class[known],
-        unknown_rows=np.flatnonzero(query_class < 0),
+        unknown_rows=rows[~known],
     )
 
 
-def _truth(train: Pool, test: Pool) -> Rows:
-    """Train class number of each test row; n_classes where train does not hold the class."""
+def _asked(train: Pool, test: Pool) -> tuple[Rows, Rows]:
+    """Test rows in order, and each one's train class number (n_classes where train has none)."""
     number = {label: i for i, label in enumerate(train.labels)}
-    truth = np.empty(sum(len(rows) for rows in test.rows), dtype=np.intp)
-    for label, rows in zip(test.labels, test.rows, strict=True):
-        truth[rows] = number.get(label, train.n_classes)
-    return truth
+    numbers = [number.get(label, train.n_classes) for label in test.labels]
+    rows = np.concatenate(test.rows)
+    truth = np.repeat(numbers, [len(some) for some in test.rows])
+    order = np.argsort(rows)
+    return rows[order], truth[order].astype(np.intp)
 
 
 def _check(train: Pool, test: Pool, n_shot: int, n_way: int, n_draws: int) -> None:

@@ -29,6 +29,7 @@ def protocol(**changes):
         "alpha": None,
         "n_classes": 3,
         "n_samples": 30,
+        "n_left_out": 0,
         "encoder_version": "toy@0123",
     }
     return Protocol(**{**fields, **changes})

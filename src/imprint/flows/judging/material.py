@@ -18,8 +18,6 @@ from imprint.vectors import unit
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    import numpy.typing as npt
-
     from imprint.measure.report import Mistake
     from imprint.settings import Settings
     from imprint.types import Modality, Pixels, Sample, UnitVectors
@@ -33,10 +31,15 @@ _THUMBNAIL_PX = 96
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """Unit vectors grouped by label, and the sources they were made from, if any."""
+    """Unit vectors grouped by label, and the sources they were made from, if any.
+
+    Sources that could not be read keep their row, as a vector of zeros that the pool leaves out:
+    row numbers stay those of the caller.
+    """
 
     vectors: UnitVectors
     pool: Pool
+    n_left_out: int = 0
     sources: Sequence[Any] | None = field(default=None, repr=False)
 
 
@@ -44,16 +47,24 @@ class Material:
 class Reader:
     """Turns samples into material: embeds sources, scales vectors to length one.
 
-    `encoder` is None where samples are vectors and nobody said what made them.
+    `encoder` is None where samples are vectors and nobody said what made them. With `leave_out`
+    sources that cannot be read are left out; without, the first one is an error.
     """
 
     encoder: Encoder | None
     version: str | None
+    leave_out: bool
     progress: Progress = field(repr=False)
 
     @classmethod
     def of(
-        cls, samples: Any, encoder: Any, settings: Settings | None, progress: Progress
+        cls,
+        samples: Any,
+        encoder: Any,
+        settings: Settings | None,
+        progress: Progress,
+        *,
+        leave_out: bool = False,
     ) -> Reader:
         """Choose the encoder by what the first sample is; vectors need none."""
         if not hasattr(samples, "__len__"):
@@ -63,7 +74,7 @@ class Reader:
         if _are_vectors(samples):
             known = encoder if isinstance(encoder, Encoder) else None
             version = known.version if known else encoder
-            return cls(known, version if isinstance(version, str) else None, progress)
+            return cls(known, version if isinstance(version, str) else None, leave_out, progress)
         from imprint.flows.answering.encoding import EncoderShelf
         from imprint.settings import read_settings
 
@@ -71,7 +82,7 @@ class Reader:
         modality = _modality(_first(samples), encoder)
         shelf = EncoderShelf(chosen, progress)
         found = shelf.given(encoder or chosen.encoder_for(modality), modality)
-        return cls(found, found.version, progress)
+        return cls(found, found.version, leave_out, progress)
 
     @property
     def background(self) -> UnitVectors | None:
@@ -93,7 +104,10 @@ class Reader:
         if _are_vectors(samples):
             return Material(self._scaled(samples), Pool.of(names))
         sources = list(samples)
-        return Material(self._embedded(sources), Pool.of(names), sources)
+        vectors, unread = self._embedded(sources)
+        if len(unread) == len(sources):
+            raise InvalidInputError(f"none of the {len(sources)} samples can be read")
+        return Material(vectors, Pool.of(names, unread), len(unread), sources)
 
     def captions(
         self, mistakes: Iterable[Mistake], supports: Material, queries: Material
@@ -117,17 +131,27 @@ class Reader:
             )
         return scaled
 
-    def _embedded(self, sources: Sequence[Any]) -> UnitVectors:
+    def _embedded(self, sources: Sequence[Any]) -> tuple[UnitVectors, list[int]]:
+        """Vectors of all sources, zeros where one cannot be read, and the rows of those."""
         if self.encoder is None:
             raise InvalidOptionError("samples are vectors but test holds sources; give both alike")
-        parts: list[npt.NDArray[np.float32]] = []
+        vectors = np.zeros((len(sources), self.encoder.dim), dtype=np.float32)
+        unread: list[int] = []
         for start in range(0, len(sources), _BATCH):
-            batch = sources[start : start + _BATCH]
-            parts.append(
-                self.encoder.encode([self._sample(s, start + i) for i, s in enumerate(batch)])
-            )
-            self.progress("embed", start + len(batch), len(sources))
-        return np.concatenate(parts)
+            rows, samples = [], []
+            for row in range(start, min(start + _BATCH, len(sources))):
+                try:
+                    samples.append(self._sample(sources[row], row))
+                except InvalidInputError:
+                    if not self.leave_out:
+                        raise
+                    unread.append(row)
+                else:
+                    rows.append(row)
+            if rows:
+                vectors[rows] = self.encoder.encode(samples)
+            self.progress("embed", min(start + _BATCH, len(sources)), len(sources))
+        return vectors, unread
 
     def _sample(self, source: Any, row: int) -> Sample:
         from imprint.intake.decode import to_sample

@@ -34,7 +34,10 @@ ProtocolName = Literal["episodic", "full"]
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """How the numbers came about: enough to repeat them."""
+    """How the numbers came about: enough to repeat them.
+
+    `n_left_out` samples could not be read and took no part.
+    """
 
     protocol: ProtocolName
     n_way: int
@@ -47,6 +50,7 @@ class Protocol:
     alpha: float | None
     n_classes: int
     n_samples: int
+    n_left_out: int
     encoder_version: str | None
 
 

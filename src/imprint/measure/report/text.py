@@ -47,7 +47,8 @@ def headline(protocol: Protocol) -> str:
             f"{protocol.n_shot} each, all test rows asked, {protocol.n_episodes} draws"
         )
     encoder = f", encoder {protocol.encoder_version}" if protocol.encoder_version else ""
-    return f"{job}, seed {protocol.seed}, head {protocol.head}{encoder}"
+    left_out = f"; {protocol.n_left_out} unreadable left out" if protocol.n_left_out else ""
+    return f"{job}, seed {protocol.seed}, head {protocol.head}{encoder}{left_out}"
 
 
 def percent(estimate: Estimate | None) -> str:
