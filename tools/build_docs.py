@@ -49,8 +49,9 @@ def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 def leaves(family: type[errors.ImprintError]) -> Iterator[type[errors.ImprintError]]:
     """Every error below a family, in the order errors.py states them."""
     for child in family.__subclasses__():
-        yield child
-        yield from leaves(child)
+        if child.__module__ == errors.__name__:
+            yield child
+            yield from leaves(child)
 
 
 def errors_page() -> str:
@@ -95,15 +96,22 @@ def settings_page() -> str:
     )
 
 
-def commands(command: click.Command, path: str) -> Iterator[tuple[str, str]]:
+def commands(
+    command: click.Command, name: str, parent: click.Context | None = None
+) -> Iterator[tuple[str, str]]:
     """Full name and help text of a command and of everything below it."""
-    context = click.Context(command, info_name=path, terminal_width=88, max_content_width=88)
-    yield path, command.get_help(context).rstrip()
+    context = click.Context(
+        command,
+        parent,
+        name,
+        **{**command.context_settings, "terminal_width": 88, "max_content_width": 88},
+    )
+    yield context.command_path, command.get_help(context).rstrip()
     if isinstance(command, click.Group):
-        for name in command.list_commands(context):
-            child = command.get_command(context, name)
+        for below in command.list_commands(context):
+            child = command.get_command(context, below)
             if child is not None:
-                yield from commands(child, f"{path} {name}")
+                yield from commands(child, below, context)
 
 
 def cli_page() -> str:
