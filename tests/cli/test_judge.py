@@ -45,10 +45,10 @@ def test_the_same_seed_gives_the_same_figures(told, labelled) -> None:
 
 def test_evaluate_writes_a_report_to_look_at_and_leaves_bad_rows_out(run, labelled) -> None:
     with Path(labelled).open("a", encoding="utf-8") as opened:
-        opened.write("\nbroken")
+        opened.write('\nbroken\n{"text": "  ", "label": "refund"}')
     result = run(*words(labelled), "--html", "report.html")
     assert result.exit_code == 0, result.output
-    assert "1 of 25 rows" in result.stderr
+    assert "1 of 26 rows" in result.stderr
     assert "<html" in Path("report.html").read_text("utf-8")
 
 

@@ -114,6 +114,7 @@ def evaluate_verb(session: Session, *, material: str, html: str | None, **choice
             samples,
             labels,
             n_episodes=choices.pop("episodes"),
+            leave_out=True,
             settings=session.settings(),
             progress=progress.heard,
             **choices,
