@@ -77,7 +77,9 @@ def test_sigterm_ends_it_gracefully_with_the_log_flushed(server: RealServer, hom
     with server.client() as client:
         client.post("/v1/collections", json={"name": "a", "modality": "text"})
         client.post("/v1/collections/a/supports", json={"label": "x", "text": "some words"})
-        answer = client.post("/v1/collections/a:classify", json={"text": "some words"}).json()
+        answered = client.post("/v1/collections/a:classify", json={"text": "some words"})
+        assert answered.status_code == 200, [answered.text, *server.printed]
+        answer = answered.json()
     assert server.terminate() == 0
     with RealServer(home, secret=server.secret) as again, again.client() as client:
         stored = client.post(f"/v1/answers/{answer['id']}/feedback", json={"label": "x"})

@@ -24,7 +24,7 @@ from imprint.errors import (
 )
 from imprint.serve.endpoint import Call, Endpoint, Example, json_response
 from imprint.serve.problems import problem_of
-from imprint.serve.schemas.parts import SAMPLE_FILE, TEXT, ref
+from imprint.serve.schemas.parts import SAMPLE_FILE, ref
 from imprint.serve.wire import (
     JSON,
     checked,
@@ -219,7 +219,7 @@ ENDPOINTS = (
         import_supports,
         "Teach many examples",
         {200: (JSON, ref("Imported"))},
-        takes={NDJSON: TEXT, ZIP: SAMPLE_FILE},
+        takes={NDJSON: {"description": "Lines, each an ImportLine."}, ZIP: SAMPLE_FILE},
         scopes=("teach",),
         lane="import",
         body="spooled",

@@ -40,7 +40,7 @@ def faults_of(value: Any, schema: Schema, pointer: str = "") -> list[Fault]:
         return _faults_of_one(value, {"enum": [schema["const"]]}, pointer)
     kinds = schema.get("type", [])
     kinds = [kinds] if isinstance(kinds, str) else kinds
-    if not any(_is_kind(value, kind) for kind in kinds):
+    if kinds and not any(_is_kind(value, kind) for kind in kinds):
         return [Fault(pointer, "wrong_type", f"must be of type {' or '.join(kinds)}")]
     return _faults_of_one(value, schema, pointer)
 

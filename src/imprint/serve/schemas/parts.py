@@ -15,14 +15,12 @@ DATA_PATTERN = (
     "^data:[A-Za-z0-9.+-]+/[A-Za-z0-9.+-]+(;[^,]*)?;base64,"
     f"({_B64}{{4}})*({_B64}{{2}}==|{_B64}{{3}}=)?$"
 )
-# Not only white space, no control character, no line break, no slash; not "." or "..".
-LABEL_PATTERN = (
-    r"^(?!\s*\.{1,2}\s*$)(?=.*\S)[^\u0000-\u001f\u007f-\u009f\u2028\u2029\ud800-\udfff/\\]+$"
-)
-# Not only white space (or byte order marks); of the control characters only tab and line breaks.
-TEXT_PATTERN = (
-    r"^(?=[\s\S]*[^\s\ufeff])[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\ud800-\udfff]+$"
-)
+_OF_LABELS = r"\u0000-\u001f\u007f-\u009f\u2028\u2029/\\"
+_OF_TEXT = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f"
+# Not only white space and dots; no control character, line break or slash.
+LABEL_PATTERN = f"^[^{_OF_LABELS}]*[^{_OF_LABELS}\\s.][^{_OF_LABELS}]*$"
+# Not only white space and byte order marks; of the control characters only tab and line breaks.
+TEXT_PATTERN = f"^[^{_OF_TEXT}]*[^{_OF_TEXT}\\s\\ufeff][^{_OF_TEXT}]*$"
 ENCODER_PATTERN = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 
 
