@@ -208,7 +208,7 @@ def test_files_that_are_no_network_or_do_not_fit_their_card_are_refused(tmp_path
     sample = next(iter(pictures(1)))
     (tmp_path / "junk.onnx").write_bytes(b"junk")
     card = {"name": "mine", "preprocessing": {"side_px": 16}}
-    with pytest.raises(ModelHashError, match="cannot be loaded"):
+    with pytest.raises(ModelHashError, match="cannot open"):
         ImageEncoder(tmp_path / "junk.onnx", card).encode([sample])
     linear_model(tmp_path / "m.onnx", 16, 4)
     card = {"name": "mine", "preprocessing": {"side_px": 32}}

@@ -7,9 +7,7 @@ spread over a few threads instead (the runtime releases the GIL).
 from __future__ import annotations
 
 import json
-import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +15,7 @@ import numpy as np
 
 from imprint.encoders.banks import read_bank
 from imprint.encoders.pixels import PixelRecipe, prepared
+from imprint.encoders.session import Spread, open_session
 from imprint.encoders.weights.files import sha256_of, version_of
 from imprint.errors import InvalidOptionError, ModalityMismatchError, ModelHashError, VectorError
 from imprint.vectors import mean_direction, unit
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 KIND = "image-onnx.v1"
 SHIPPED = "image-small"
 _MODELS = Path(__file__).parent / "models"
-_MOST_THREADS = 4
 
 
 def read_card(path: Path) -> dict[str, Any]:
@@ -73,12 +71,11 @@ class ImageEncoder:
         self.recipe = PixelRecipe.from_json(card["preprocessing"])
         self._path = model_path
         self.version = image_version(model_path, card)
-        self._n_threads = n_threads or min(_MOST_THREADS, os.cpu_count() or 1)
+        self._spread = Spread(n_threads)
         self._background = background
         self._bank: UnitVectors | None = None
         self._lock = threading.Lock()
         self._session: Any = None
-        self._pool: ThreadPoolExecutor | None = None
         self._dim: int | None = card.get("dim")
 
     @classmethod
@@ -112,27 +109,14 @@ class ImageEncoder:
             VectorError: the network gave something that is not a finite direction.
         """
         pictures = [_pixels_of(sample) for sample in samples]
-        if not pictures:
-            return np.empty((0, self.dim), dtype=np.float32)
-        if len(pictures) == 1 or self._n_threads == 1:
-            rows = [self._forward(one) for one in pictures]
-        else:
-            rows = list(self._threads().map(self._forward, pictures))
-        vectors = unit(np.stack(rows))
-        if vectors.shape[1] != self.dim:
-            raise VectorError(f"the network gives {vectors.shape[1]} numbers, the card {self.dim}")
-        return vectors
-
-    def _threads(self) -> ThreadPoolExecutor:
-        with self._lock:
-            if self._pool is None:
-                self._pool = ThreadPoolExecutor(self._n_threads, thread_name_prefix="image-encoder")
-        return self._pool
+        return self._spread.rows(
+            self.name, len(pictures), self.dim, lambda i: self._forward(pictures[i])
+        )
 
     def _opened(self) -> Any:
         with self._lock:
             if self._session is None:
-                self._session = open_session(self._path)
+                self._session = open_session(self._path, self.version, optimize=True)
         return self._session
 
     def _forward(self, pixels: Pixels) -> npt.NDArray[np.float32]:
@@ -147,7 +131,10 @@ class ImageEncoder:
                     f"{self.recipe.layout}; its card does not fit its network"
                 ) from error
             rows.append(_one_row(np.asarray(output, dtype=np.float32), self.recipe))
-        return mean_direction(unit(np.stack(rows)))
+        direction = mean_direction(unit(np.stack(rows)))
+        if self._dim is not None and len(direction) != self._dim:
+            raise VectorError(f"the network gives {len(direction)} numbers, the card {self._dim}")
+        return direction
 
 
 def image_version(model_path: Path, card: dict[str, Any]) -> str:
@@ -167,26 +154,6 @@ def image_version(model_path: Path, card: dict[str, Any]) -> str:
         )
     recipe = PixelRecipe.from_json(card["preprocessing"]).to_json()
     return version_of(card["name"], {"kind": KIND, "weights": found, "preprocessing": recipe})
-
-
-def open_session(model_path: Path) -> Any:
-    """A session of one thread that holds no memory back between calls.
-
-    Raises:
-        ModelHashError: the runtime cannot load the file.
-    """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.enable_cpu_mem_arena = False
-    options.log_severity_level = 3
-    try:
-        return onnxruntime.InferenceSession(
-            str(model_path), options, providers=["CPUExecutionProvider"]
-        )
-    except Exception as error:
-        raise ModelHashError("the image model cannot be loaded as an ONNX network") from error
 
 
 def _pixels_of(sample: Sample) -> Pixels:

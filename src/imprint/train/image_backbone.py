@@ -58,20 +58,20 @@ class Trunk(nn.Module):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
-    def pooled_stages(self, x: torch.Tensor) -> list[torch.Tensor]:
-        """Average-pooled output of every stage: (n, width of the stage) each."""
+    def stage_maps(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """Output of every stage: (n, width of the stage, h, w) each."""
         mean = torch.tensor(MEAN_RGB).view(1, 3, 1, 1)
         x = (x - mean) / torch.tensor(SPREAD_RGB).view(1, 3, 1, 1)
         x = functional.relu(self.stem_norm(self.stem(x)))
-        pooled = []
+        maps = []
         for stage in self.stages:
             x = stage(x)
-            pooled.append(x.mean(dim=(2, 3)))
-        return pooled
+            maps.append(x)
+        return maps
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Features of the last stage, not yet of length one."""
-        return self.pooled_stages(x)[-1]
+        return self.stage_maps(x)[-1].mean(dim=(2, 3))
 
 
 class CosineHead(nn.Module):

@@ -179,7 +179,7 @@ def train_jointly(
         loss, losses = joint_loss(learner, parts, settings)
         if not torch.isfinite(loss):
             raise NotFiniteLossError(
-                f"the loss was {float(loss)} at step {step}; lower peak_rate ({settings.peak_rate})"
+                f"the loss was {loss.item()} at step {step}; lower peak_rate ({settings.peak_rate})"
             )
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
