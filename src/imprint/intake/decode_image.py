@@ -36,7 +36,17 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from PIL import Image
 
-FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP", "PPM", "AVIF")
+# Only the reader of what the bytes begin with is let near them.
+READERS = {
+    "image/jpeg": "JPEG",
+    "image/png": "PNG",
+    "image/gif": "GIF",
+    "image/webp": "WEBP",
+    "image/tiff": "TIFF",
+    "image/bmp": "BMP",
+    "image/x-portable-anymap": "PPM",
+    "image/avif": "AVIF",
+}
 # How a complete file ends; what is missing there was cut off.
 _ENDS = {"image/jpeg": b"\xff\xd9", "image/png": b"IEND", "image/gif": b"\x3b"}
 
@@ -83,14 +93,13 @@ def _guarded(
     from PIL import Image
 
     try:
-        Image.init()  # registers the rarer formats; some builds of Pillow lack AVIF
-        readable = [name for name in FORMATS if name in Image.OPEN]
+        reader = _reader(found)
         if found.media_type == "image/png":
             # Only this checks the checksums over the pixels; decoding alone does not.
-            with Image.open(io.BytesIO(content), formats=readable) as picture:
+            with Image.open(io.BytesIO(content), formats=[reader]) as picture:
                 check_size(*picture.size, limits)
                 picture.verify()
-        with Image.open(io.BytesIO(content), formats=readable) as picture:
+        with Image.open(io.BytesIO(content), formats=[reader]) as picture:
             return decode_picture(picture, limits)
     except InvalidInputError:
         raise
@@ -98,6 +107,20 @@ def _guarded(
         raise _too_many_pixels(None, limits) from None
     except Exception:  # noqa: BLE001 - Pillow's readers raise almost anything on damaged bytes
         raise _unreadable(content, found) from None
+
+
+def _reader(found: Media) -> str:
+    """Pillow's name of the format, with its reader loaded; a few builds lack the rarer ones."""
+    from PIL import Image
+
+    name = READERS[found.media_type]
+    for load in (Image.preinit, Image.init):
+        if name not in Image.OPEN:
+            load()
+    if name not in Image.OPEN:
+        what = f"the file is {found.name}, which this installation of Pillow cannot read"
+        raise refused(UnsupportedMediaError, what, "save it as PNG or JPEG", check="media")
+    return name
 
 
 def decode_picture(
