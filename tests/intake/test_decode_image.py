@@ -320,6 +320,23 @@ def test_a_closed_or_truncated_lazy_picture_is_refused():
         to_sample(lazy, "image")
 
 
+def test_the_callers_picture_stays_as_it_was():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    content = saved(noise(1600, 1200), "JPEG", exif=exif)
+    lazy = Image.open(io.BytesIO(content))
+    sample = to_sample(lazy, "image")
+    assert lazy.size == (1600, 1200)
+    assert sample.value.shape == (640, 480, 3)
+    frames = [Image.new("RGB", (20, 20), c) for c in (RED, GREEN)]
+    animated = Image.open(
+        io.BytesIO(saved(frames[0], "GIF", save_all=True, append_images=frames[1:]))
+    )
+    animated.seek(1)
+    assert close(to_sample(animated, "image").value[10, 10], GREEN)
+    assert animated.tell() == 1
+
+
 def test_decoding_twice_gives_the_same_pixels():
     content = saved(noise(1000, 700), "JPEG")
     np.testing.assert_array_equal(

@@ -125,7 +125,9 @@ def _from_picture(picture: Image, digest: str | None, limits: DecodeLimits) -> S
     from imprint.errors import DecodeError
 
     try:
-        pixels, notes = decode_picture(picture, limits)
+        check_size(*picture.size, limits)
+        # A copy: decoding seeks and drafts, and the caller's picture must stay as it was.
+        pixels, notes = decode_picture(picture.copy(), limits)
         if digest is None:
             digest = hash_of_array(np.asarray(picture), f"picture:{picture.mode}")
     except InvalidInputError:
