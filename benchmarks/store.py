@@ -25,9 +25,12 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from sqlalchemy import create_engine
 
 from imprint.store import open_store
 from imprint.store.ports import CollectionRow, NewSupport, TenantStore
+from imprint.store.schema import tables, writes
+from imprint.store.session import Session, Statements
 from imprint.types import RawItem
 from machine import machine, say, spread_ms, timed, versions
 
@@ -176,9 +179,27 @@ print(imported - start, library - imported, opened - library)
     }
 
 
+def statement(repeats: int = 3000) -> dict[str, object]:
+    """One insert in memory through SQLAlchemy Core's usual call and through the store's session."""
+    engine = create_engine("sqlite://", paramstyle="named")
+    connection = engine.connect()
+    tables.metadata.create_all(connection)
+    connection.exec_driver_sql("INSERT INTO tenants VALUES (1, 'bench')")
+    row = {"tenant": 1, "at": 1, "actor": "a", "verb": "v", "collection": None, "detail": "{}"}
+    session = Session(connection, Statements(engine.dialect))
+    core = timed(lambda: connection.execute(writes.ADD_AUDIT, row), repeats, 100)
+    ours = timed(lambda: session.run(writes.ADD_AUDIT, row), repeats, 100)
+    connection.close()
+    return {"core_us": median_us(core), "session_us": median_us(ours)}
+
+
+def median_us(taken: list[float]) -> float:
+    return round(statistics.median(taken) * 1e6, 1)
+
+
 def measured(folder: Path, n: int, repeats: int) -> dict[str, object]:
     say("disk")
-    found: dict[str, object] = {"fdatasync_4k": flushes(folder)}
+    found: dict[str, object] = {"fdatasync_4k": flushes(folder), "one_insert": statement()}
     say(f"{n} rows in groups of {GROUP}")
     found["grouped"] = grouped(folder, n, repeats)
     tenant, rival = new_tenant(folder / "w"), Bare(folder / "bare.sqlite")

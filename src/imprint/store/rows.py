@@ -42,7 +42,8 @@ def to_moment(number: int) -> datetime:
 
 def to_json(value: dict[str, Any]) -> str:
     """An object as compact JSON text."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    # Most supports have no metadata, and an import writes thousands.
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")) if value else "{}"
 
 
 def from_json(words: str) -> dict[str, Any]:
