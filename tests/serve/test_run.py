@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from imprint.errors import InvalidOptionError, PortInUseError, UnsafeBindError
-from imprint.serve.run import serve
+from imprint.serve.run import _listen, serve
 from serve.real_server import RealServer
 
 if TYPE_CHECKING:
@@ -44,6 +44,12 @@ def test_a_port_in_use_is_named_before_anything_is_made(home: Path) -> None:
         with pytest.raises(PortInUseError, match=f"port {port}"):
             serve(home, "127.0.0.1", port)
     assert not home.exists()
+
+
+def test_small_answers_are_sent_at_once() -> None:
+    with _listen("127.0.0.1", 0) as listener:
+        # asyncio sets TCP_NODELAY only on sockets that name their protocol.
+        assert listener.proto == socket.IPPROTO_TCP
 
 
 @pytest.mark.parametrize("port", [-1, 65_536])
