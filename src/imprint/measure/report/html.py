@@ -37,8 +37,8 @@ svg text { fill: var(--ink); font: 11px system-ui, sans-serif; }
 .curve { fill: none; stroke: var(--hit); stroke-width: 1.5; } .dot, .hit { fill: var(--hit); }
 .miss { fill: var(--miss); } .frame { fill: none; stroke: var(--line); }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { border-bottom: 1px solid var(--line); padding: .3rem .8rem .3rem 0; text-align: left;
-  vertical-align: top; } td.n, th.n { text-align: right; }
+th, td { border-bottom: 1px solid var(--line); padding: .3rem 1rem .3rem 0; text-align: left;
+  vertical-align: top; } tbody th { font-weight: 400; } td.n, th.n { text-align: right; }
 blockquote { margin: .2rem 0; overflow-wrap: anywhere; } img { display: block; }
 """
 _PAGE = """<!doctype html>
@@ -125,11 +125,12 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]], *, n_words: int) 
     """A table whose first `n_words` columns hold words and the others numbers."""
     kinds = ["" if i < n_words else ' class="n"' for i in range(len(head))]
     top = "".join(f'<th scope="col"{k}>{escape(h)}</th>' for h, k in zip(head, kinds, strict=True))
-    lines = [
-        "".join(f"<td{k}>{escape(cell)}</td>" for cell, k in zip(row, kinds, strict=True))
+    body = "".join(
+        f'<tr><th scope="row">{escape(row[0])}</th>'
+        + "".join(f"<td{k}>{escape(c)}</td>" for c, k in zip(row[1:], kinds[1:], strict=True))
+        + "</tr>"
         for row in rows
-    ]
-    body = "".join(f"<tr>{line}</tr>" for line in lines)
+    )
     if not body:
         return "<p>None.</p>"
     return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
