@@ -22,6 +22,7 @@ from imprint.flows.classify import (
     replayed,
 )
 from imprint.flows.judging.advise import advise
+from imprint.flows.judging.report import report_on
 from imprint.flows.policy import Policy, checked_label
 from imprint.flows.teach import Lesson, teach_batch, teach_one
 from imprint.intake.decode import to_sample
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from imprint.encoders.protocol import Encoder
     from imprint.flows.answering.live import LiveCollection
     from imprint.flows.judging.advise import Suggestion
+    from imprint.flows.judging.report import Report
     from imprint.flows.workspace import Workspace
     from imprint.store.ports import CollectionRow
     from imprint.types import (
@@ -250,6 +252,12 @@ class Collection:
             AnswerNotFoundError: no such answer is on record.
         """
         return replayed(self._live, logged_answer(self._workspace, self._live, answer_id))
+
+    def report(self) -> Report:
+        """Judge the collection from its supports: expected accuracy, confusions, what to teach."""
+        snapshot = self._live.current()
+        rate = self.policy.false_accept_rate
+        return report_on(self.name, self.encoder_version, snapshot, rate)
 
     def advise(self, unlabeled: Iterable[Source], n: int = 10) -> list[Suggestion]:
         """Choose which of these unlabeled sources to label next, best first, with reasons.
