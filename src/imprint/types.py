@@ -205,7 +205,7 @@ class Support:
 def as_json(value: Any) -> Any:
     """Turn stage values into JSON values: dataclasses, named tuples to objects; times to text."""
     kind = type(value)
-    # An answer holds some fifty plain values; asking for them first makes it ten times faster.
+    # An answer holds some fifty plain values; asking for them first makes this several times faster.
     if kind in _PLAIN:
         return value
     if kind is list or kind is tuple:
