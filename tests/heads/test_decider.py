@@ -34,22 +34,66 @@ def test_one_support_recognizes_itself_and_refuses_its_opposite(head: str) -> No
     assert opposite.kind == "unknown"
 
 
-@pytest.mark.parametrize("head", sorted(HEADS))
-def test_adding_and_removing_ends_where_fitting_at_once_does(head: str) -> None:
+def grown(head: str) -> Decider:
+    """A decider that saw five classes arrive one support at a time, and three supports leave."""
     rows, labels = cloud(0, 5, 4)
-    queries, _ = cloud(1, 5, 3)
     decider = Decider.fit(rows[:6], labels[:6], head=head)
     for row, label in zip(rows[6:], labels[6:], strict=True):
         decider = decider.added(row, label)
     for row in (0, 7, 3):
         decider = decider.removed(row)
+    return decider
+
+
+def assert_same_answers(one: Decider, other: Decider) -> None:
+    queries, _ = cloud(1, 5, 3)
+    for mine, theirs in zip(one.decide(queries), other.decide(queries), strict=True):
+        assert (mine.kind, mine.label) == (theirs.kind, theirs.label)
+        assert mine.confidence == pytest.approx(theirs.confidence, abs=1e-4)
+        assert mine.known == pytest.approx(theirs.known, abs=1e-4)
+
+
+@pytest.mark.parametrize("head", ["nearest", "prototype"])
+def test_adding_and_removing_ends_where_fitting_at_once_does(head: str) -> None:
+    decider = grown(head)
     fresh = Decider.fit(
         decider.rows.matrix(), decider.row_labels, head=head, calibration=decider.calibration
     )
-    for one, other in zip(decider.decide(queries), fresh.decide(queries), strict=True):
-        assert (one.kind, one.label) == (other.kind, other.label)
-        assert one.confidence == pytest.approx(other.confidence, abs=1e-5)
-        assert one.known == pytest.approx(other.known, abs=1e-5)
+    assert_same_answers(decider, fresh)
+
+
+@pytest.mark.parametrize("head", sorted(HEADS))
+def test_recalibrating_ends_where_fitting_at_once_does(head: str) -> None:
+    decider = grown(head).recalibrated(np.random.default_rng(5))
+    fresh = Decider.fit(
+        decider.rows.matrix(), decider.row_labels, head=head, rng=np.random.default_rng(5)
+    )
+    assert_same_answers(decider, fresh)
+    again = Decider.fit(
+        decider.rows.matrix(), decider.row_labels, head=head, calibration=decider.calibration
+    )
+    assert_same_answers(decider, again)
+
+
+@pytest.mark.parametrize("head", sorted(HEADS))
+def test_the_order_of_teaching_changes_neither_calibration_nor_answers(head: str) -> None:
+    rows, labels = cloud(3, 6, 3)
+    order = np.random.default_rng(0).permutation(len(rows))
+    one = Decider.fit(rows, labels, head=head)
+    other = Decider.fit(rows[order], [labels[i] for i in order], head=head)
+    assert one.calibration.head == other.calibration.head
+    assert one.calibration.threshold == pytest.approx(other.calibration.threshold, rel=1e-4)
+    assert_same_answers(one, other)
+
+
+@pytest.mark.parametrize("head", sorted(HEADS))
+def test_a_new_class_is_recognized_before_anything_is_fitted_anew(head: str) -> None:
+    rows, labels = cloud(4, 6, 5)
+    decider = Decider.fit(rows[:25], labels[:25], head=head)
+    for row in rows[25:]:
+        decider = decider.added(row, "class 5")
+    answers = decider.decide(rows[25:])
+    assert [answer.candidates[0].label for answer in answers] == ["class 5"] * 5
 
 
 def test_a_negative_at_the_query_turns_the_answer_to_unknown() -> None:

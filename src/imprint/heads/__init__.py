@@ -1,7 +1,7 @@
 """Unit vectors to decisions. Numpy only."""
 
+from imprint.heads.auto import HEADS
 from imprint.heads.calibration import Calibration
-from imprint.heads.catalogue import HEADS
 from imprint.heads.decider import Decider, Decision
 
 __all__ = ["HEADS", "Calibration", "Decider", "Decision"]

@@ -24,39 +24,42 @@ Values = npt.NDArray[np.float32]
 class Calibration:
     """Numbers that turn a head's scores into probabilities; small, and saved as JSON.
 
-    `sharpness` multiplies scores before the softmax over classes. A best score of
-    `known_midpoint` is as likely from a query of a taught class as from one of none, and
-    `known_slope` says how fast that changes. A best score under `threshold` answers unknown;
-    `verify_threshold` is the same for one named class. Both are set for `false_accept_rate`.
-    `n_supports` and `n_way` are what it was fitted on.
+    `head` is the head in use (what "auto" chose). `sharpness` multiplies its scores before the
+    softmax over classes. Evidence (see `open_set`) of `known_midpoint` is as likely from a query
+    of a taught class as from one of none, and `known_slope` says how fast that changes. Best
+    evidence under `threshold` answers unknown; `verify_threshold` is the same for one named class.
+    Both are set for `false_accept_rate`. `n_supports` and `n_way` are what it was fitted on.
     """
 
     head: str = "prototype"
     false_accept_rate: float = 0.05
-    sharpness: float = 20.0
-    known_midpoint: float = 0.5
-    known_slope: float = 12.0
-    threshold: float = 0.5
-    verify_threshold: float = 0.5
+    sharpness: float = 12.0
+    known_midpoint: float = 1.0
+    known_slope: float = 5.0
+    threshold: float = 1.0
+    verify_threshold: float = 1.0
     n_supports: int = 0
     n_way: int = 0
 
     def class_probabilities(self, scores: Scores) -> Probabilities:
         """Probability of each class, given that the query belongs to one: rows sum to one."""
-        logits = self.sharpness * (scores - scores.max(axis=1, keepdims=True))
+        logits = np.float32(self.sharpness) * (scores - scores.max(axis=1, keepdims=True))
         weights = np.exp(logits)
         shares: Probabilities = weights / weights.sum(axis=1, keepdims=True)
         return shares
 
-    def known(self, best: Values) -> Values:
-        """Probability that a query with this best score belongs to some taught class."""
-        logit = np.clip(self.known_slope * (best - self.known_midpoint), -30, 30)
+    def known(self, evidence: Values) -> Values:
+        """Probability that a query with this best evidence belongs to some taught class.
+
+        Taken alike likely beforehand: the number compares queries, it is no forecast of traffic.
+        """
+        logit = np.clip(self.known_slope * (evidence - self.known_midpoint), -30, 30)
         shares: Values = 1 / (1 + np.exp(-logit))
         return shares
 
-    def known_at(self, best: float) -> float:
-        """Give `known` of one best score."""
-        return float(self.known(np.array([best], dtype=np.float32))[0])
+    def known_at(self, evidence: float) -> float:
+        """Give `known` of one best evidence."""
+        return float(self.known(np.array([evidence], dtype=np.float32))[0])
 
     def is_stale(self, n_supports: int, n_way: int, n_changes: int) -> bool:
         """Whether the supports have moved on too far since the fit."""

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from imprint.errors import InvalidOptionError, LabelNotFoundError, VectorError
+from imprint.heads.auto import HEADS, choose
 from imprint.heads.calibration import Calibration, Values
-from imprint.heads.catalogue import HEADS
-from imprint.heads.episodes import fit_calibration
+from imprint.heads.nearest import NearestHead
+from imprint.heads.open_set import Cosines, cosines, thinned
+from imprint.heads.prototype import PrototypeHead
 from imprint.heads.supports import SupportSet
 from imprint.types import Candidate, DecisionKind
 from imprint.vectors import RowBlocks, top_k
@@ -39,8 +41,9 @@ _NEGATIVE_SLOPE: Final = 40.0
 class Decision:
     """Answer to one query: kind, label, confidence, `known` and the classes considered.
 
-    `known` is the probability that the query belongs to some taught class. `confidence` is the
-    probability that the best candidate is right.
+    `known` is the probability that the query belongs to some taught class, taking both cases as
+    alike likely beforehand. `confidence` is the probability that the best candidate is right if
+    the query is of a taught class; with a single class taught, it is `known`.
     """
 
     kind: DecisionKind
@@ -60,12 +63,16 @@ class Check(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Decider:
-    """A head over supports with its calibration. Frozen: every change makes a new one."""
+    """A head over supports with its calibration. Frozen: every change makes a new one.
+
+    `requested` is the head asked for, "auto" included; `head` the one that answers.
+    """
 
     supports: SupportSet
     head: Head
     calibration: Calibration
-    background: UnitVectors | None = field(default=None, repr=False)
+    requested: str = "auto"
+    bank: UnitVectors | None = field(default=None, repr=False)
     n_changes: int = 0
 
     @classmethod
@@ -88,24 +95,27 @@ class Decider:
             head: name of a head, or "auto".
             false_accept_rate: share of queries of no class that may be answered with one.
             background: unit vectors of no particular class, from the encoder.
-            calibration: an earlier fit to go on with; fitted now when absent.
+            calibration: an earlier fit to go on with; fitted now when absent, or when it is of
+                another head or rate.
             rng: for the simulated episodes; a fixed seed when absent.
 
         Raises:
             InvalidOptionError: no such head, or a rate outside 0.001 .. 0.5.
+            VectorError: rows that are no unit vectors, or not as many as labels.
         """
         if head not in HEADS:
             raise InvalidOptionError(f"no head {head!r}; there are {', '.join(sorted(HEADS))}")
         if not 0.001 <= false_accept_rate <= 0.5:
             raise InvalidOptionError(f"false_accept_rate {false_accept_rate} is not 0.001 .. 0.5")
-        blocks = rows if isinstance(rows, RowBlocks) else RowBlocks.of(np.asarray(rows, np.float32))
-        supports = SupportSet.of(blocks, labels)
-        start = calibration or Calibration(head=head, false_accept_rate=false_accept_rate)
-        made = cls(supports, HEADS[head](), start, background)
-        if calibration is not None:
+        blocks = rows if isinstance(rows, RowBlocks) else RowBlocks.of(_checked_rows(rows))
+        bank = thinned(background, blocks.width)
+        supports = SupportSet.of(blocks, labels, _anchor(bank))
+        if calibration is not None and _fits(calibration, head, false_accept_rate):
             changed = abs(supports.n_rows - calibration.n_supports)
-            return replace(made, n_changes=changed)
-        return made.recalibrated(rng or np.random.default_rng(0))
+            fitted = HEADS[calibration.head]().fitted(supports)
+            return cls(supports, fitted, calibration, head, bank, changed)
+        chosen = choose(head, supports, bank, false_accept_rate, rng or np.random.default_rng(0))
+        return cls(supports, chosen.head, chosen.calibration, head, bank)
 
     @property
     def rows(self) -> RowBlocks:
@@ -128,23 +138,35 @@ class Decider:
         return self.supports.n_rows
 
     def added(self, vector: UnitVector, label: str | None) -> Decider:
-        """Return this decider with one more support, as its last row."""
+        """Return this decider with one more support, as its last row.
+
+        A head with fitted weights follows with the class's own row at once; what it learned of
+        the other classes stays until `recalibrated`.
+
+        Raises:
+            OpposedSupportsError: the class's supports would cancel out.
+            VectorError: the vector has another width.
+        """
         grown = self.supports.added(vector, label)
-        return replace(self, supports=grown, n_changes=self.n_changes + 1)
+        head = self.head if label is None else self.head.changed(grown, grown.labels.index(label))
+        return replace(self, supports=grown, head=head, n_changes=self.n_changes + 1)
 
     def removed(self, row: int) -> Decider:
         """Return this decider without one support; the last row takes its place."""
-        return replace(self, supports=self.supports.removed(row), n_changes=self.n_changes + 1)
+        shrunk = self.supports.removed(row)
+        number = int(self.supports.row_class[row])
+        head = self.head if number < 0 else self.head.changed(shrunk, number)
+        return replace(self, supports=shrunk, head=head, n_changes=self.n_changes + 1)
 
     def is_stale(self) -> bool:
         """Whether a tenth of supports or classes changed since the calibration was fitted."""
         return self.calibration.is_stale(self.n_rows, self.supports.n_way, self.n_changes)
 
     def recalibrated(self, rng: np.random.Generator) -> Decider:
-        """Return this decider with thresholds and probabilities fitted to its supports."""
+        """Return this decider fitted anew: head chosen, weights, thresholds, probabilities."""
         rate = self.calibration.false_accept_rate
-        fitted = fit_calibration(self.supports, self.head, rate, self.background, rng)
-        return replace(self, calibration=fitted, n_changes=0)
+        chosen = choose(self.requested, self.supports, self.bank, rate, rng)
+        return replace(self, head=chosen.head, calibration=chosen.calibration, n_changes=0)
 
     def decide(
         self,
@@ -163,19 +185,21 @@ class Decider:
         queries = self._checked(queries)
         if not self.supports.n_way:
             return [Decision("unknown", None, 0.0, 0.0, ())] * len(queries)
-        scores = self.head.scores(self.supports, queries, support_similarities)
-        best = scores.max(axis=1)
-        known = self.calibration.known(best)
-        limit = self.calibration.known_at(self.calibration.threshold)
+        seen = cosines(self.supports, queries, self.bank, support_similarities)
+        scores = self._scores(queries, seen, support_similarities)
+        known = self.calibration.known(seen.evidence().max(axis=1))
         known = known * self._not_negative(queries, scores, support_similarities)
         shares = self.calibration.class_probabilities(scores)
-        return self._decisions(scores, shares, known, limit, top_k)
+        if self.supports.n_way == 1:
+            # With nothing to compare, being right is being known.
+            shares = known[:, None]
+        return self._decisions(scores, shares, known, seen.plain, top_k)
 
     def probabilities(self, queries: QueryVectors) -> Probabilities:
         """Probability of each class, given that the query is of one: (n_query, n_way).
 
-        Columns follow `labels`. The same numbers as the candidates of `decide`, for callers that
-        need all classes of many queries as one array.
+        Columns follow `labels`. The same numbers as the candidates of `decide` (but one where a
+        single class is taught), for callers that need all classes of many queries as one array.
         """
         queries = self._checked(queries)
         if not self.supports.n_way:
@@ -192,12 +216,22 @@ class Decider:
             raise LabelNotFoundError("no such class in this collection")
         queries = self._checked(queries)
         number = self.labels.index(label)
-        score = self.head.scores(self.supports, queries)[:, number]
+        evidence = cosines(self.supports, queries, self.bank).evidence()[:, number]
         own = np.full((len(queries), self.supports.n_way), -np.inf, dtype=np.float32)
-        own[:, number] = score
-        confidence = self.calibration.known(score) * self._not_negative(queries, own, None)
+        own[:, number] = evidence
+        confidence = self.calibration.known(evidence) * self._not_negative(queries, own, None)
         limit = self.calibration.known_at(self.calibration.verify_threshold)
         return [Check(value >= limit, value, limit) for value in confidence.tolist()]
+
+    def _scores(
+        self, queries: QueryVectors, seen: Cosines, similarities: Similarities | None
+    ) -> Scores:
+        """Head scores, taken from the cosines at hand where they are the same thing."""
+        if isinstance(self.head, PrototypeHead):
+            return seen.centered if self.head.centered else seen.plain
+        if isinstance(self.head, NearestHead):
+            return seen.nearest
+        return self.head.scores(self.supports, queries, similarities)
 
     def _checked(self, queries: QueryVectors) -> QueryVectors:
         queries = np.atleast_2d(np.asarray(queries, dtype=np.float32))
@@ -223,13 +257,19 @@ class Decider:
         return kept
 
     def _decisions(
-        self, scores: Scores, shares: Probabilities, known: Values, limit: float, k: int
+        self,
+        scores: Scores,
+        shares: Probabilities,
+        known: Values,
+        plain: Similarities,
+        k: int,
     ) -> list[Decision]:
+        limit = self.calibration.known_at(self.calibration.threshold)
         order = top_k(scores, max(k, 2))
         made = []
         for row, chosen in enumerate(order.tolist()):
             candidates = tuple(
-                Candidate(self.labels[c], float(shares[row, c]), float(scores[row, c]))
+                Candidate(self.labels[c], float(shares[row, c]), float(plain[row, c]))
                 for c in chosen
             )
             sure = float(known[row])
@@ -237,6 +277,22 @@ class Decider:
             label = candidates[0].label if kind == "recognized" else None
             made.append(Decision(kind, label, candidates[0].confidence, sure, candidates[:k]))
         return made
+
+
+def _fits(calibration: Calibration, head: str, false_accept_rate: float) -> bool:
+    same_head = head in ("auto", calibration.head) and calibration.head in HEADS
+    return same_head and calibration.false_accept_rate == false_accept_rate
+
+
+def _anchor(bank: UnitVectors | None) -> UnitVector | None:
+    return None if bank is None or not len(bank) else bank.mean(axis=0)
+
+
+def _checked_rows(rows: SupportVectors) -> SupportVectors:
+    made = np.atleast_2d(np.asarray(rows, dtype=np.float32))
+    if not np.isfinite(made).all():
+        raise VectorError("a support vector holds NaN or infinity; remove it or impute it first")
+    return made
 
 
 def _kind(candidates: tuple[Candidate, ...], is_known: bool) -> DecisionKind:  # noqa: FBT001

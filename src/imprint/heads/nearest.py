@@ -14,7 +14,16 @@ if TYPE_CHECKING:
 class NearestHead:
     """Cosine nearest neighbor. Has no weights: the supports are the head."""
 
-    name = "nearest"
+    name: str = "nearest"
+    spread: float = 0.12
+
+    def fitted(self, supports: SupportSet) -> NearestHead:  # noqa: ARG002 - part of the protocol
+        """Nothing to fit."""
+        return self
+
+    def changed(self, supports: SupportSet, number: int) -> NearestHead:  # noqa: ARG002
+        """Nothing to follow."""
+        return self
 
     def scores(
         self,

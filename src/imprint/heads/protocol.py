@@ -12,11 +12,31 @@ if TYPE_CHECKING:
 class Head(Protocol):
     """Scores classes. Frozen; asking twice gives the same answer.
 
-    Scores are raw: larger is better, comparable within one head only. Calibration turns them
-    into probabilities.
+    Scores are raw: larger is better, comparable within one head only; calibration turns them into
+    probabilities. `spread` is how far a query's scores usually lie apart (their standard
+    deviation over classes): what the sharpness of probabilities is guessed from at first.
     """
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Name in the catalogue."""
+        ...
+
+    @property
+    def spread(self) -> float:
+        """Usual standard deviation of one query's scores over classes."""
+        ...
+
+    def fitted(self, supports: SupportSet) -> Head:
+        """Return this head with weights fitted to the supports. May take seconds."""
+        ...
+
+    def changed(self, supports: SupportSet, number: int) -> Head:
+        """Follow one change at once: class `number` was appended, changed, or is gone.
+
+        Costs O(d) to O(d · rank), whatever the number of supports.
+        """
+        ...
 
     def scores(
         self,

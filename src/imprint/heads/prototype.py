@@ -1,7 +1,8 @@
 """Prototype: a class scores as the cosine of its mean direction with the query.
 
-Snell, Swersky, Zemel 2017, with cosine in place of Euclidean distance: on unit vectors the two
-order classes alike once the prototype is returned to the sphere.
+Snell, Swersky, Zemel 2017, with cosine in place of Euclidean distance. Centered, the mean of all
+prototypes is taken off both sides first: what all classes share tells none from another (Wang et
+al. 2019, SimpleShot, which centers by the mean of the training set).
 """
 
 from __future__ import annotations
@@ -9,16 +10,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
     from imprint.heads.supports import SupportSet
     from imprint.types import QueryVectors, Scores, Similarities
+
+_SMALLEST = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
 class PrototypeHead:
     """Cosine to the prototypes the support set keeps up to date."""
 
-    name = "prototype"
+    name: str = "prototype"
+    spread: float = 0.12
+    centered: bool = True
+
+    def fitted(self, supports: SupportSet) -> PrototypeHead:  # noqa: ARG002 - part of the protocol
+        """Nothing to fit."""
+        return self
+
+    def changed(self, supports: SupportSet, number: int) -> PrototypeHead:  # noqa: ARG002
+        """Nothing to follow: the support set did."""
+        return self
 
     def scores(
         self,
@@ -27,4 +42,25 @@ class PrototypeHead:
         support_similarities: Similarities | None = None,  # noqa: ARG002 - part of the protocol
     ) -> Scores:
         """Cosine with each prototype: (n_query, n_way)."""
-        return supports.prototypes.dot(queries)
+        if not self.centered:
+            return supports.prototypes.dot(queries)
+        return centered_cosines(supports, queries)[1]
+
+
+def centered_cosines(
+    supports: SupportSet, queries: QueryVectors
+) -> tuple[Similarities, Similarities]:
+    """Cosines with each prototype: as they are, and after taking the mean off both sides.
+
+    One product serves both: (q - m)(p - m) = qp - qm - mp + mm.
+    """
+    center = supports.center()
+    both = supports.prototypes.dot(np.vstack([queries, center[None]]))
+    plain, of_center = both[:-1], both[-1]
+    square = float(center @ center)
+    of_queries = queries @ center
+    top = plain - of_queries[:, None] - of_center[None] + square
+    query_length = np.sqrt(np.maximum(1 - 2 * of_queries + square, _SMALLEST))
+    class_length = np.sqrt(np.maximum(1 - 2 * of_center + square, _SMALLEST))
+    cosines: Similarities = (top / query_length[:, None] / class_length).astype(np.float32)
+    return plain, cosines

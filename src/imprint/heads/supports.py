@@ -6,7 +6,7 @@ fresh sum would put it. Every value is frozen; a change makes a new one that sha
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 NEGATIVE = -1  # class number of a support of no class ("not this one")
 _OPPOSED = 1e-6
+# The anchor counts as this many classes in the center, so that one class is not its own center.
+CENTER_PRIOR = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,8 @@ class SupportSet:
     `row_class` numbers classes as in `labels` (order of first teaching), NEGATIVE for none.
     A prototype is the unit mean direction of a class. Where a removal leaves supports that cancel
     out, it is the zero vector: similar to nothing, until the class is taught again.
+    `direction_sum` adds up the prototypes. `anchor` is the mean of what is of no class (zero when
+    unknown).
     """
 
     rows: RowBlocks
@@ -39,9 +43,16 @@ class SupportSet:
     sums: tuple[npt.NDArray[np.float64], ...]
     counts: npt.NDArray[np.intp]
     prototypes: RowBlocks
+    direction_sum: npt.NDArray[np.float64]
+    anchor: npt.NDArray[np.float32]
 
     @classmethod
-    def of(cls, rows: RowBlocks, labels: Sequence[str | None]) -> SupportSet:
+    def of(
+        cls,
+        rows: RowBlocks,
+        labels: Sequence[str | None],
+        anchor: npt.NDArray[np.float32] | None = None,
+    ) -> SupportSet:
         """Number the classes in row order and sum them.
 
         Raises:
@@ -57,13 +68,16 @@ class SupportSet:
             ],
             dtype=np.intp,
         )
-        totals = np.zeros((len(number), rows.width), dtype=np.float64)
-        matrix, taught = rows.matrix(), row_class >= 0
-        np.add.at(totals, row_class[taught], matrix[taught])
+        taught = row_class >= 0
         counts = np.bincount(row_class[taught], minlength=len(number)).astype(np.intp)
+        totals = _class_sums(rows.matrix()[taught], row_class[taught], counts)
         directions = np.stack([_direction(total) for total in totals]) if number else totals
-        prototypes = RowBlocks.of(directions.astype(np.float32))
-        return cls(rows, row_class, tuple(number), tuple(totals), counts, prototypes)
+        directions = directions.astype(np.float32)
+        prototypes = RowBlocks.of(directions)
+        if anchor is None:
+            anchor = np.zeros(rows.width, dtype=np.float32)
+        total = directions.sum(axis=0, dtype=np.float64)
+        return cls(rows, row_class, tuple(number), tuple(totals), counts, prototypes, total, anchor)
 
     @property
     def n_rows(self) -> int:
@@ -133,19 +147,39 @@ class SupportSet:
         negative = self.row_class == NEGATIVE
         return similarities[:, negative].max(axis=1) if negative.any() else None
 
+    def sum_per_class(self, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        """Sum of a value per row over each class's rows: (n_query, n_rows) to (n_query, n_way)."""
+        slots = np.where(self.row_class < 0, self.n_way, self.row_class)
+        sums = [
+            np.bincount(slots, weights=row, minlength=self.n_way + 1).astype(np.float64)
+            for row in values
+        ]
+        if not sums:
+            return np.empty((0, self.n_way))
+        stacked: npt.NDArray[np.float64] = np.stack(sums)[:, : self.n_way]
+        return stacked
+
+    def center(self) -> npt.NDArray[np.float32]:
+        """Mean of the prototypes, drawn towards the anchor while there are few."""
+        total = self.direction_sum + CENTER_PRIOR * self.anchor
+        return (total / (self.n_way + CENTER_PRIOR)).astype(np.float32)
+
     def _with(self, rows: RowBlocks, row_class: npt.NDArray[np.intp]) -> SupportSet:
-        return SupportSet(rows, row_class, self.labels, self.sums, self.counts, self.prototypes)
+        return replace(self, rows=rows, row_class=row_class)
 
     def _with_new_class(
         self, rows: RowBlocks, label: str, total: npt.NDArray[np.float64]
     ) -> SupportSet:
+        direction = _direction(total)
         return SupportSet(
             rows,
             np.append(self.row_class, self.n_way),
             (*self.labels, label),
             (*self.sums, total),
             np.append(self.counts, 1),
-            self.prototypes.appended(_direction(total)),
+            self.prototypes.appended(direction),
+            self.direction_sum + direction,
+            self.anchor,
         )
 
     def _with_sum(
@@ -159,8 +193,12 @@ class SupportSet:
         counts = self.counts.copy()
         counts[number] += change
         sums = (*self.sums[:number], total, *self.sums[number + 1 :])
-        prototypes = self.prototypes.replaced(number, _direction(total))
-        return SupportSet(rows, row_class, self.labels, sums, counts, prototypes)
+        direction = _direction(total)
+        moved = self.direction_sum - self.prototypes.row(number) + direction
+        prototypes = self.prototypes.replaced(number, direction)
+        return SupportSet(
+            rows, row_class, self.labels, sums, counts, prototypes, moved, self.anchor
+        )
 
     def _without_class(
         self, rows: RowBlocks, row_class: npt.NDArray[np.intp], number: int
@@ -173,7 +211,20 @@ class SupportSet:
             tuple(self.sums[c] for c in keep),
             self.counts[keep],
             RowBlocks.of(self.prototypes.matrix()[keep]),
+            self.direction_sum - self.prototypes.row(number),
+            self.anchor,
         )
+
+
+def _class_sums(
+    matrix: npt.NDArray[np.float32], row_class: npt.NDArray[np.intp], counts: npt.NDArray[np.intp]
+) -> npt.NDArray[np.float64]:
+    if not len(counts):
+        return np.zeros((0, matrix.shape[1]), dtype=np.float64)
+    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    exact = matrix[np.argsort(row_class, kind="stable")].astype(np.float64)
+    totals: npt.NDArray[np.float64] = np.add.reduceat(exact, starts, axis=0)
+    return totals
 
 
 def _direction(total: npt.NDArray[np.float64]) -> UnitVector:

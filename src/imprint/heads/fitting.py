@@ -1,0 +1,186 @@
+"""Fit a calibration: thresholds, probability of being known, and sharpness."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from imprint.heads.calibration import Calibration
+from imprint.heads.episodes import Asked, Split, ask
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from imprint.heads.protocol import Head
+    from imprint.heads.supports import SupportSet
+    from imprint.types import Scores, UnitVectors
+
+# Made queries count as this many classes (strangers) or queries (known) beside the simulated.
+_MADE_CLASSES, _MADE_QUERIES = 3.0, 12.0
+# Thresholds are raised by this many standard errors, the error of so many classes and a few more:
+# which classes were taught decides the rate more than how many examples there are.
+_CAUTION, _CAUTION_CLASSES = 1.75, 8.0
+# log-sharpness is known beforehand to within a quarter; neighboring held-out queries are alike.
+_SHARPNESS_SWING, _ALIKE = 0.25, 2.0
+_SHARPNESS_FIRST, _SHARPNESS_GROWTH, _HELD_OUT_RISE = 1.5, 0.12, 0.10
+_SPREAD_PRIOR: Final = 60.0
+_SEARCH_STEPS: Final = 14
+
+
+class Sharpness(NamedTuple):
+    """Best multiplier of scores, and each held-out query's log-loss under it."""
+
+    value: float
+    losses: npt.NDArray[np.float64]
+
+
+class _Level(NamedTuple):
+    mean: float
+    swing: float
+
+
+def fit_calibration(
+    supports: SupportSet,
+    head: Head,
+    parts: list[Split],
+    bank: UnitVectors | None,
+    false_accept_rate: float,
+    sharpness: float,
+    rng: np.random.Generator,
+) -> Calibration:
+    """Set thresholds and the probability of being known from simulated queries."""
+    asked = ask(supports, parts, bank, rng)
+    strangers = _strangers(asked, supports)
+    limit = _limit(strangers, false_accept_rate, supports.n_way)
+    known = _known(asked, strangers)
+    swing = (strangers.swing + known.swing) / 2
+    return Calibration(
+        head=head.name,
+        false_accept_rate=false_accept_rate,
+        sharpness=sharpness,
+        known_midpoint=(known.mean + strangers.mean) / 2,
+        known_slope=(known.mean - strangers.mean) / swing**2,
+        threshold=limit,
+        verify_threshold=min(limit, _limit(_impostors(asked), false_accept_rate, supports.n_way)),
+        n_supports=supports.n_rows,
+        n_way=supports.n_way,
+    )
+
+
+def fit_sharpness(
+    supports: SupportSet,
+    head: Head,
+    held: list[tuple[Scores, npt.NDArray[np.intp]]],
+    own: tuple[Scores, npt.NDArray[np.intp]],
+) -> Sharpness:
+    """Find the multiplier under which held-out supports are least surprising.
+
+    A guess from how far scores lie apart holds it in place while few are held out.
+
+    Args:
+        supports: what the head will answer from.
+        head: the head.
+        held: scores and classes of held-out supports, one pair per split.
+        own: scores and classes of supports not held out; only other classes' scores are used.
+    """
+    n_shot = float(np.mean(supports.counts)) if supports.n_way else 1.0
+    spread = _spread(head, held or [own])
+    guess = float(np.log(_SHARPNESS_FIRST * n_shot**_SHARPNESS_GROWTH / spread))
+    if not held or supports.n_way < 2:
+        return Sharpness(float(np.exp(guess)), np.empty(0))
+    # A held-out query meets one support fewer than a real one will.
+    rise = float(np.log1p(_HELD_OUT_RISE / max(n_shot - 1, 1)))
+
+    def cost(value: float) -> float:
+        off = (value - guess) / _SHARPNESS_SWING
+        return float(_losses(held, np.exp(value - rise)).sum()) / _ALIKE + off * off / 2
+
+    best = _smallest(cost, guess - 2.0, guess + 2.0)
+    return Sharpness(float(np.exp(best)), _losses(held, np.exp(best - rise)))
+
+
+def _spread(head: Head, held: list[tuple[Scores, npt.NDArray[np.intp]]]) -> float:
+    total, n = _SPREAD_PRIOR * head.spread**2, _SPREAD_PRIOR
+    for scores, own in held:
+        others = scores.astype(np.float64)
+        others[np.arange(len(own)), own] = np.nan
+        swing = np.nanvar(others, axis=1) if scores.shape[1] > 2 else np.empty(0)
+        total, n = total + float(swing.sum()), n + len(swing)
+    return float(np.sqrt(total / n))
+
+
+def _losses(
+    held: list[tuple[Scores, npt.NDArray[np.intp]]], sharpness: float
+) -> npt.NDArray[np.float64]:
+    losses = []
+    for scores, own in held:
+        logits = sharpness * (scores - scores.max(axis=1, keepdims=True)).astype(np.float64)
+        losses.append(np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(len(own)), own])
+    return np.concatenate(losses)
+
+
+def _strangers(asked: Asked, supports: SupportSet) -> _Level:
+    """Level of queries of no class: left-out classes, and made ones as if of a few classes."""
+    made = _Level(float(asked.made_strangers.mean()), float(asked.made_strangers.std()))
+    if not len(asked.strangers):
+        return made
+    weights = 1.0 / np.bincount(asked.classes, minlength=supports.n_way)[asked.classes]
+    mean = float(np.average(asked.strangers, weights=weights))
+    square = float(np.average((asked.strangers - mean) ** 2, weights=weights))
+    n = supports.n_way
+    # Made strangers know only one class, so they can tell when to expect more, never less.
+    level = (n * mean + _MADE_CLASSES * max(mean, made.mean)) / (n + _MADE_CLASSES)
+    swing = (n * square + _MADE_CLASSES * made.swing**2) / (n + _MADE_CLASSES)
+    return _Level(level, float(np.sqrt(swing)) + 1e-6)
+
+
+def _known(asked: Asked, strangers: _Level) -> _Level:
+    made, n = asked.made_known, len(asked.known)
+    total = n + _MADE_QUERIES
+    seen = float(asked.known.sum()) if n else 0.0
+    mean = (seen + _MADE_QUERIES * float(made.mean())) / total
+    square = float(((asked.known - mean) ** 2).sum()) if n else 0.0
+    square += _MADE_QUERIES * float(((made - mean) ** 2).mean())
+    swing = float(np.sqrt(square / total)) + 1e-6
+    return _Level(max(mean, strangers.mean + 0.3 * strangers.swing), swing)
+
+
+def _impostors(asked: Asked) -> _Level:
+    values = asked.impostors if len(asked.impostors) > 1 else asked.made_strangers
+    return _Level(float(values.mean()), float(values.std()) + 1e-6)
+
+
+def _limit(level: _Level, rate: float, n_way: int) -> float:
+    """Evidence exceeded by strangers at the rate, with caution for having seen few classes."""
+    point = upper_point(rate)
+    error = float(np.sqrt((1 + point * point / 2) / (n_way + _CAUTION_CLASSES)))
+    return level.mean + level.swing * (point + _CAUTION * error)
+
+
+def _smallest(cost: Callable[[float], float], low: float, high: float) -> float:
+    """Golden-section search; the cost has one valley."""
+    ratio = (float(np.sqrt(5.0)) - 1) / 2
+    left, right = high - ratio * (high - low), low + ratio * (high - low)
+    at_left, at_right = cost(left), cost(right)
+    for _ in range(_SEARCH_STEPS):
+        if at_left < at_right:
+            high, right, at_right = right, left, at_left
+            left = high - ratio * (high - low)
+            at_left = cost(left)
+        else:
+            low, left, at_left = left, right, at_right
+            right = low + ratio * (high - low)
+            at_right = cost(right)
+    return (low + high) / 2
+
+
+def upper_point(rate: float) -> float:
+    """Point of the standard normal exceeded with probability `rate` (Hastings 1955)."""
+    tail = min(rate, 1 - rate)
+    t = float(np.sqrt(-2 * np.log(max(tail, 1e-12))))
+    top = 2.515517 + 0.802853 * t + 0.010328 * t * t
+    bottom = 1 + 1.432788 * t + 0.189269 * t * t + 0.001308 * t**3
+    point = t - top / bottom
+    return point if rate <= 0.5 else -point
