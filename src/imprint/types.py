@@ -204,8 +204,8 @@ class Support:
 
 def as_json(value: Any) -> Any:
     """Turn stage values into JSON values: dataclasses, named tuples to objects; times to text."""
-    kind = type(value)
-    # An answer holds some fifty plain values; asking for them first makes this several times faster.
+    kind: Any = type(value)
+    # An answer holds some fifty plain values; asking for them first is several times faster.
     if kind in _PLAIN:
         return value
     if kind is list or kind is tuple:
