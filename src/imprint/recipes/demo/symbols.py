@@ -77,8 +77,8 @@ def disturbed(name: str, rng: np.random.Generator) -> Image.Image:
     placed = Image.new("RGB", drawn.size, paper)
     corner = [round((_DRAWN_PX - side) / 2 + s) for s in shift]
     placed.paste(turned.resize((side, side), Image.Resampling.LANCZOS), (corner[0], corner[1]))
-    small = _reduced(placed).filter(ImageFilter.GaussianBlur(rng.uniform(0.0, 0.9)))
-    noisy = np.asarray(small, np.float32) + rng.normal(0, rng.uniform(4, 22), (SIDE_PX, SIDE_PX, 1))
+    small = _reduced(placed).filter(ImageFilter.GaussianBlur(rng.uniform(0.0, 0.6)))
+    noisy = np.asarray(small, np.float32) + rng.normal(0, rng.uniform(2, 10), (SIDE_PX, SIDE_PX, 1))
     return Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8))
 
 
