@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 WITH_CODE = [
-    path
-    for path in (ROOT / "README.md", *sorted(DOCS.glob("guide-*.md")))
-    if blocks(path, "python")
+    path for path in (ROOT / "README.md", *sorted(DOCS.glob("*.md"))) if blocks(path, "python")
 ]
 
 
@@ -78,9 +76,10 @@ def command_lines() -> list[str]:
 def test_a_command_line_in_a_document_is_one_the_program_takes(line: str) -> None:
     words = line.split()[1:]
     command: click.Command = app
+    context = click.Context(app, info_name="imprint", **app.context_settings)
     while isinstance(command, click.Group):
-        found = command.get_command(click.Context(command), words[0])
+        found = command.get_command(context, words[0])
         assert found is not None, words[0]
         command, words = found, words[1:]
-    with command.make_context(line, list(words)):
+    with command.make_context(line, list(words), parent=context):
         pass
