@@ -58,15 +58,19 @@ def omniglot(root):
 
 
 def deeppcb(root, most=200):
+    """Crops of boards of odd number; two weights of image-small were chosen on the others."""
     with np.load(root / "deeppcb_crops" / "crops_trainval.npz") as packed:
         bits, labels, boards = packed["test_bits"], packed["label"], packed["board_index"]
     rng = np.random.default_rng(0)
     rows = np.concatenate(
-        [rng.permutation(np.where(labels == c)[0])[:most] for c in np.unique(labels)]
+        [
+            rng.permutation(np.where((labels == c) & (boards % 2 == 1))[0])[:most]
+            for c in np.unique(labels)
+        ]
     )
     crops = np.unpackbits(bits[rows], axis=1).reshape(-1, 64, 64) * np.uint8(255)
     samples = [to_sample(one, "image") for one in crops]
-    return Labelled("DeepPCB crops", samples, labels[rows].astype(int), boards[rows])
+    return Labelled("DeepPCB crops, odd boards", samples, labels[rows].astype(int), boards[rows])
 
 
 def magnetic_tiles(root):
