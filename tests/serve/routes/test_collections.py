@@ -118,3 +118,12 @@ def test_the_tenant_cannot_be_named_in_the_body(client: TestClient) -> None:
     shape = {"name": "x", "modality": "text", "tenant": "other"}
     problem = problem_in(client.post("/v1/collections", json=shape), 422, "invalid_request")
     assert problem["errors"][0]["pointer"] == "/tenant"
+
+
+def test_a_report_says_what_to_expect_before_any_query(intents: TestClient) -> None:
+    for label, text in (("refund", "money back"), ("refund", "return it"), ("login", "password")):
+        intents.post(f"{HERE}/supports", json={"label": label, "text": text})
+    report = intents.get(f"{HERE}/report").json()
+    assert {"refund", "login"} <= {one["label"] for one in report["classes"]}
+    assert 0 <= report["expected"]["low"] <= report["expected"]["mean"] <= 1
+    problem_in(intents.get("/v1/collections/nothing/report"), 404, "collection_not_found")

@@ -58,6 +58,11 @@ def show_collection(call: Call) -> Response:
     return json_response(call.collection().describe())
 
 
+def report_on_collection(call: Call) -> Response:
+    """Judge a collection from its supports."""
+    return json_response(call.collection().report().to_json())
+
+
 def change_policy(call: Call) -> Response:
     """Change the named fields of the policy; the others stay."""
     collection = call.collection()
@@ -103,6 +108,16 @@ ENDPOINTS = (
         "Show a collection",
         {200: (JSON, ref("Collection"))},
         problems=(404,),
+    ),
+    Endpoint(
+        "GET",
+        f"{_ONE}/report",
+        report_on_collection,
+        "Judge a collection: expected accuracy, confusions, what to teach next",
+        {200: (JSON, ref("Report"))},
+        lane="teach",
+        problems=(404,),
+        note="Estimated from the supports alone; takes seconds for thousands of them.",
     ),
     Endpoint(
         "PATCH",

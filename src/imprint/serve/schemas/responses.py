@@ -77,6 +77,48 @@ RESPONSES: dict[str, Schema] = {
         ["support_id", "label", "state", "encoder_version", "sequence", "taught_at"],
     ),
     "LabelCount": record({"label": TEXT, "n_supports": COUNT}, ["label", "n_supports"]),
+    "Expected": record({"mean": RATIO, "low": RATIO, "high": RATIO}, ["mean", "low", "high"]),
+    "ClassReport": record(
+        {"label": TEXT, "n_supports": COUNT, "expected": ref("Expected"), "one_more": RATIO},
+        ["label", "n_supports", "expected", "one_more"],
+    ),
+    "Report": record(
+        {
+            "collection": TEXT,
+            "encoder_version": TEXT,
+            "head": TEXT,
+            "sequence": COUNT,
+            "false_accept_rate": RATIO,
+            "expected": {"anyOf": [ref("Expected"), {"type": "null"}]},
+            "classes": listed(ref("ClassReport")),
+            "confusions": listed(
+                record(
+                    {"label": TEXT, "taken_for": TEXT, "share": RATIO},
+                    ["label", "taken_for", "share"],
+                )
+            ),
+            "misleading": listed(
+                record(
+                    {"support_id": TEXT, "label": TEXT, "looks_like": TEXT},
+                    ["support_id", "label", "looks_like"],
+                )
+            ),
+            "duplicates": listed(
+                record(
+                    {
+                        "support_id": TEXT,
+                        "other_id": TEXT,
+                        "label": TEXT,
+                        "other_label": TEXT,
+                        "similarity": {"type": "number"},
+                    },
+                    ["support_id", "other_id", "label", "other_label", "similarity"],
+                )
+            ),
+            "teach_next": listed(TEXT),
+        },
+        ["collection", "head", "expected", "classes", "confusions", "teach_next"],
+    ),
     "Removed": record({"n_removed": COUNT, "sequence": COUNT}, ["n_removed", "sequence"]),
     "Answer": record(
         {
