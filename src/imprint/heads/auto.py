@@ -1,8 +1,9 @@
 """Choose the head by what the supports themselves say, and calibrate it.
 
-Supports are held out of their classes, every head that could serve answers for them, and the one
-least surprised by the truth is taken; a simpler one stays unless it is clearly worse. There is no
-validation set and nothing to set.
+Supports are held out of their classes and every head that could serve answers for them. The head
+that is usually best for so many classes and supports serves, unless another is clearly less
+surprised by the truth. There is no validation set and nothing to set; the table behind the rule is
+in docs/which-head-when.md.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from imprint.heads.adapted import AdaptedHead
 from imprint.heads.calibration import Calibration
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
     from imprint.heads.protocol import Head
     from imprint.heads.supports import SupportSet
-    from imprint.types import UnitVectors
+    from imprint.types import Scores, UnitVectors
 
 HEADS: Final[Mapping[str, Callable[[], Head]]] = {
     "auto": PrototypeHead,  # what it starts from; the supports decide
@@ -37,13 +39,16 @@ HEADS: Final[Mapping[str, Callable[[], Head]]] = {
     "logistic": logistic_head,
     "adapted": AdaptedHead,
 }
-# Simplest first. Ridge and logistic never won where these four were measured beside them.
-CANDIDATES: Final = ("prototype", "nearest", "lda", "adapted")
-# Rows times classes beyond which fitted weights would take seconds.
+# Beyond this many rows times classes fitted weights would take seconds.
 _ADAPTED_CELLS, _LDA_ROWS = 150_000, 12_000
-# A simpler head is kept while the better one leads by less than this many standard errors.
-_CLEARLY: Final = 0.5
+# With fewer classes the whitening of the adapted head has too little scatter to go by.
+_ADAPTED_CLASSES: Final = 5
+# The usual head stays unless another leads by so many standard errors of the difference.
+_CLEARLY: Final = 1.0
 _SPREAD_ROWS: Final = 200
+
+
+Held = list[tuple["Scores", npt.NDArray[np.intp]]]  # scores and classes, one pair per split
 
 
 class Chosen(NamedTuple):
@@ -71,50 +76,61 @@ def choose(
     sorted_supports = in_order(supports)
     parts = splits(sorted_supports, rng)
     names = _candidates(sorted_supports, parts) if name == "auto" else (name,)
-    tried = {one: _tried(one, sorted_supports, parts) for one in names}
+    held = _held_scores(names, parts)
+    tried = {one: _tried(one, sorted_supports, held[one]) for one in names}
     best = _best(tried)
-    head = HEADS[best]()
     calibration = fit_calibration(
-        sorted_supports, head, parts, bank, false_accept_rate, tried[best].value, rng
+        sorted_supports, HEADS[best](), parts, bank, false_accept_rate, tried[best].value, rng
     )
-    return Chosen(head.fitted(supports), calibration)
+    return Chosen(HEADS[best]().fitted(supports), calibration)
 
 
 def _candidates(supports: SupportSet, parts: list[Split]) -> tuple[str, ...]:
+    """Heads that could serve, the usual one first, then the others from simple to less so.
+
+    With one support each nothing can be held out and all heads rank alike: the simplest serves.
+    """
     if not parts or supports.n_way < 2:
         return ("prototype",)
-    left_out = set()
     if supports.n_rows * supports.n_way > _ADAPTED_CELLS:
-        left_out.add("adapted")
-    if supports.n_rows > _LDA_ROWS:
-        left_out.add("lda")
-    return tuple(name for name in CANDIDATES if name not in left_out)
+        return ("prototype",) if supports.n_rows > _LDA_ROWS else ("lda", "prototype")
+    if supports.n_way < _ADAPTED_CLASSES:
+        return ("logistic", "prototype", "nearest", "lda")
+    return ("adapted", "prototype", "nearest", "lda", "logistic")
 
 
-def _tried(name: str, supports: SupportSet, parts: list[Split]) -> Sharpness:
-    held = []
+def _held_scores(names: tuple[str, ...], parts: list[Split]) -> dict[str, Held]:
+    found: dict[str, Held] = {name: [] for name in names}
     for part in parts:
-        head = HEADS[name]().fitted(part.kept)
-        held.append((head.scores(part.kept, part.queries), part.classes))
-    taught = np.flatnonzero(supports.row_class >= 0)[:_SPREAD_ROWS]
-    head = HEADS[name]() if held else HEADS[name]().fitted(supports)
+        fitted = {name: HEADS[name]().fitted(part.kept) for name in names if name != "logistic"}
+        if "logistic" in names:
+            both = fitted.get("adapted")
+            fitted["logistic"] = (
+                both.plain
+                if isinstance(both, AdaptedHead)
+                else HEADS["logistic"]().fitted(part.kept)
+            )
+        for name, head in fitted.items():
+            found[name].append((head.scores(part.kept, part.queries), part.classes))
+    return found
+
+
+def _tried(name: str, supports: SupportSet, held: Held) -> Sharpness:
     if held:
-        own = held[0]
-    else:
-        queries = np.stack([supports.rows.row(row) for row in taught.tolist()])
-        own = (head.scores(supports, queries), supports.row_class[taught])
+        return fit_sharpness(supports, HEADS[name](), held, held[0])
+    taught = np.flatnonzero(supports.row_class >= 0)[:_SPREAD_ROWS]
+    queries = np.stack([supports.rows.row(row) for row in taught.tolist()])
+    head = HEADS[name]().fitted(supports)
+    own = (head.scores(supports, queries), supports.row_class[taught])
     return fit_sharpness(supports, head, held, own)
 
 
 def _best(tried: dict[str, Sharpness]) -> str:
-    """Name with the least loss; ties go to the simpler, which comes first."""
-    names = list(tried)
-    leader = min(names, key=lambda name: float(tried[name].losses.sum()))
-    for name in names:
-        if name == leader:
-            return name
-        behind = tried[name].losses - tried[leader].losses
-        error = float(behind.std()) / np.sqrt(max(len(behind), 1))
-        if float(behind.mean()) <= _CLEARLY * error:
-            return name
-    return leader
+    """The usual head, which comes first, or the one with the least loss where it clearly leads."""
+    usual = next(iter(tried))
+    if len(tried) == 1 or not len(tried[usual].losses):
+        return usual
+    leader = min(tried, key=lambda name: float(tried[name].losses.sum()))
+    ahead = tried[usual].losses - tried[leader].losses
+    error = float(ahead.std()) / float(np.sqrt(len(ahead)))
+    return leader if float(ahead.mean()) > _CLEARLY * error else usual

@@ -240,6 +240,8 @@ class Decider:
                 f"queries have width {queries.shape[1]}, supports {self.rows.width}; "
                 "embed both with the same encoder"
             )
+        if not np.isfinite(queries).all():
+            raise VectorError("a query holds NaN or infinity; remove it or impute it first")
         return queries
 
     def _not_negative(

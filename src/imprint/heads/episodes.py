@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # Supports asked at most, and cells of the query-by-class table: estimates stop moving, time not.
 _ASKED, _CELLS = 800, 2_000_000
-_HELD_ENOUGH, _MOST_SPLITS = 160, 3
+_HELD_ENOUGH, _MOST_SPLITS = 160, 6
 _MADE: Final = 96
 # Cosine of two samples where there is no bank to measure it on: mean and standard deviation.
 _USUAL_COSINE: Final = (0.12, 0.13)
@@ -65,19 +65,18 @@ def in_order(supports: SupportSet) -> SupportSet:
 
 
 def splits(supports: SupportSet, rng: np.random.Generator) -> list[Split]:
-    """Hold out one support of every class that has several, a few times over."""
+    """Hold out one support of every class that has several, a few times over, each in turn."""
     several = np.flatnonzero(supports.counts > 1)
     if not len(several):
         return []
-    n_splits = int(np.clip(_HELD_ENOUGH // len(several) + 1, 1, _MOST_SPLITS))
+    if len(several) > _HELD_ENOUGH:
+        several = np.sort(rng.choice(several, _HELD_ENOUGH, replace=False))
+    rows = [rng.permutation(np.flatnonzero(supports.row_class == c)) for c in several.tolist()]
+    n_rounds = min(max(map(len, rows)), _HELD_ENOUGH // len(several) + 1, _MOST_SPLITS)
     matrix, labels = supports.rows.matrix(), supports.row_labels()
-    rows_of = [np.flatnonzero(supports.row_class == number) for number in range(supports.n_way)]
     made = []
-    for _ in range(n_splits):
-        chosen = several
-        if len(chosen) > _HELD_ENOUGH:
-            chosen = np.sort(rng.choice(several, _HELD_ENOUGH, replace=False))
-        held = np.array([rng.choice(rows_of[number]) for number in chosen.tolist()])
+    for turn in range(n_rounds):
+        held = np.array([mine[turn] for mine in rows if turn < len(mine)], dtype=np.intp)
         keep = np.setdiff1d(np.arange(supports.n_rows), held)
         kept = SupportSet.of(
             RowBlocks.of(matrix[keep]), [labels[row] for row in keep.tolist()], supports.anchor

@@ -24,8 +24,9 @@ _MADE_CLASSES, _MADE_QUERIES = 3.0, 12.0
 _CAUTION, _CAUTION_CLASSES = 1.75, 8.0
 # log-sharpness is known beforehand to within a quarter; neighboring held-out queries are alike.
 _SHARPNESS_SWING, _ALIKE = 0.25, 2.0
-_SHARPNESS_FIRST, _SHARPNESS_GROWTH, _HELD_OUT_RISE = 1.5, 0.12, 0.10
-_SPREAD_PRIOR: Final = 60.0
+_SHARPNESS_FIRST, _SHARPNESS_GROWTH, _HELD_OUT_RISE = 1.58, 0.12, 0.15
+_SPREAD_PRIOR: Final = 6.0
+_SPREAD_CLASSES: Final = 4
 _SEARCH_STEPS: Final = 14
 
 
@@ -102,13 +103,16 @@ def fit_sharpness(
 
 
 def _spread(head: Head, held: list[tuple[Scores, npt.NDArray[np.intp]]]) -> float:
-    total, n = _SPREAD_PRIOR * head.spread**2, _SPREAD_PRIOR
+    """How far one query's scores for other classes lie apart; the head's usual while unseen."""
+    total, n = _SPREAD_PRIOR * float(np.log(head.spread)), _SPREAD_PRIOR
     for scores, own in held:
+        if scores.shape[1] < _SPREAD_CLASSES:
+            continue
         others = scores.astype(np.float64)
         others[np.arange(len(own)), own] = np.nan
-        swing = np.nanvar(others, axis=1) if scores.shape[1] > 2 else np.empty(0)
-        total, n = total + float(swing.sum()), n + len(swing)
-    return float(np.sqrt(total / n))
+        swings = np.maximum(np.nanstd(others, axis=1), 1e-6 * head.spread)
+        total, n = total + float(np.log(swings).sum()), n + len(swings)
+    return float(np.exp(total / n))
 
 
 def _losses(

@@ -44,7 +44,7 @@ class LdaRule:
 def lda_rule(supports: SupportSet) -> LdaRule:
     """Estimate the shared covariance; its shrinkage follows from the scatter itself."""
     spectrum = within_class(supports)
-    return LdaRule(spectrum, max(spectrum.shrinkage(), 1e-3))
+    return LdaRule(spectrum, spectrum.cautious_shrinkage())
 
 
 def lda_head() -> LinearHead:

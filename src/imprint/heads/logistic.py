@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from imprint.types import QueryVectors
 
 STEPS: Final = 40
-# Half of the identity in the whitening: best or near it at 2 to 10 shots of every set measured.
-_WHITENING_SHRINKAGE: Final = 0.5
 _SMALLEST: Final = 1e-9
 
 Rows = npt.NDArray[np.float32]
@@ -37,6 +35,7 @@ class NearPrototypeRule:
 
     mean: npt.NDArray[np.float32]
     spectrum: Spectrum | None
+    shrinkage: float
     temperature: float
     residuals: Mapping[str, Row]
 
@@ -44,7 +43,7 @@ class NearPrototypeRule:
         """Center, whiten if asked, and return to the unit sphere."""
         moved = queries - self.mean
         if self.spectrum is not None:
-            moved = self.spectrum.power(moved, _WHITENING_SHRINKAGE, -0.5)
+            moved = self.spectrum.power(moved, self.shrinkage, -0.5)
         lengths = np.sqrt(np.einsum("ij,ij->i", moved, moved))
         scaled: Rows = moved / np.maximum(lengths, _SMALLEST)[:, None]
         return scaled
@@ -71,7 +70,8 @@ def near_prototype_rule(
     spectrum = within_class(supports) if whiten else None
     if spectrum is not None and spectrum.mean_variance <= 0:
         spectrum = None
-    start = NearPrototypeRule(mean, spectrum, temperature, {})
+    shrinkage = spectrum.cautious_shrinkage() if spectrum is not None else 1.0
+    start = NearPrototypeRule(mean, spectrum, shrinkage, temperature, {})
     if supports.n_way < 2:
         return start
     taught = supports.row_class >= 0
@@ -84,7 +84,7 @@ def near_prototype_rule(
         label: (learned[number], float(biases[number]))
         for number, label in enumerate(supports.labels)
     }
-    return NearPrototypeRule(mean, spectrum, temperature, residuals)
+    return NearPrototypeRule(mean, spectrum, shrinkage, temperature, residuals)
 
 
 def fit_residual(

@@ -98,8 +98,10 @@ class SupportSet:
 
         Raises:
             OpposedSupportsError: the class's supports would cancel out.
-            VectorError: the vector has another width.
+            VectorError: the vector has another width, or a value that is not finite.
         """
+        if not np.isfinite(vector).all():
+            raise VectorError("the support vector holds NaN or infinity; remove it")
         rows = self.rows.appended(np.asarray(vector, dtype=np.float32))
         if label is None:
             return self._with(rows, np.append(self.row_class, NEGATIVE))
