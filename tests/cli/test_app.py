@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 BUILT = {
     "demo", "serve", "teach", "classify", "verify", "forget", "labels", "supports", "import",
-    "export", "evaluate", "models", "doctor", "keys", "feedback", "collections",
+    "export", "report", "advise", "evaluate", "models", "doctor", "keys", "feedback", "collections",
 }  # fmt: skip
 LATER = ("train", "audit", "quarantine", "backup", "restore", "reindex", "rollout", "bench")
 
