@@ -33,6 +33,11 @@ def test_a_new_workspace_says_what_it_is(tmp_path: Path) -> None:
     assert (tmp_path / "deep" / "w" / "imprint.sqlite").exists()
 
 
+def test_a_new_workspace_is_its_owners_only(tmp_path: Path) -> None:
+    open_store(tmp_path / "w").close()
+    assert (tmp_path / "w").stat().st_mode & 0o077 == 0
+
+
 def test_what_was_stored_is_there_after_reopening(tmp_path: Path) -> None:
     store = open_store(tmp_path / "w")
     pets = make(store.tenant("acme"))

@@ -124,7 +124,8 @@ def make_folder(folder: Path) -> None:
     if folder.is_dir():
         return
     make_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
+    # For its owner only: what is inside was taught in confidence.
+    folder.mkdir(mode=0o700, exist_ok=True)
     flush_folder(folder.parent)
 
 
