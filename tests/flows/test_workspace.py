@@ -126,3 +126,13 @@ def test_a_callable_serves_as_encoder_and_must_be_given_again(opened):
     with pytest.raises(errors.EncoderNotFoundError):
         opened().collection("t").classify("aaab")
     assert opened().collection("t", encoder=letters).classify("bbb").candidates[0].label == "b"
+
+
+def test_a_collection_dropped_and_made_anew_elsewhere_is_the_new_one(opened, encoder):
+    here, there = opened(), opened()
+    here.collection("t", modality="text", encoder=encoder).teach("a", "alpha")
+    there.drop("t")
+    with pytest.raises(errors.CollectionNotFoundError):
+        here.collection("t")
+    there.collection("t", modality="text", encoder=encoder).teach("b", "beta")
+    assert here.collection("t").labels() == {"b": 1}

@@ -128,6 +128,8 @@ class Workspace:
                 differs from what was asked.
         """
         checked_name(name)
+        if encoder is None and policy is None and (known := self._still_open(name, modality)):
+            return known
         with self._shared.lock:
             try:
                 return self._opened(name, modality, encoder, policy)
@@ -217,6 +219,18 @@ class Workspace:
         shared.pool.shutdown(wait=True)
         shared.log.close()
         shared.store.close()
+
+    def _still_open(self, name: str, modality: Modality | None) -> Collection | None:
+        """The collection if it is open here and still there: a server asks at every request."""
+        live = self._shared.live.get((self._tenant, name))
+        if live is None or modality not in (None, live.row.modality):
+            return None
+        try:
+            live.tenant.sequence(live.row.collection_id)
+        except CollectionNotFoundError:
+            # Dropped by another process, and perhaps made anew under its name.
+            return None
+        return Collection(self, live)
 
     def _opened(
         self,
