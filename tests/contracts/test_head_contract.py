@@ -16,14 +16,14 @@ from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 
 from imprint.errors import InvalidOptionError, VectorError
 from imprint.heads import HEADS, Decider
-from imprint.heads.adapted import AdaptedHead
-from imprint.heads.lda import LdaRule, lda_head
-from imprint.heads.linear import LinearHead
-from imprint.heads.logistic import fit_residual
+from imprint.heads.fitted.adapted import AdaptedHead
+from imprint.heads.fitted.lda import LdaRule, lda_head
+from imprint.heads.fitted.linear import LinearHead
+from imprint.heads.fitted.logistic import fit_residual
+from imprint.heads.fitted.ridge import ridge_head
+from imprint.heads.fitted.spectrum import Spectrum, within_class
 from imprint.heads.nearest import NearestHead
 from imprint.heads.prototype import PrototypeHead
-from imprint.heads.ridge import ridge_head
-from imprint.heads.spectrum import Spectrum, within_class
 from imprint.heads.supports import SupportSet
 from imprint.vectors import RowBlocks, unit
 

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from imprint.heads.adapted import AdaptedHead
 from imprint.heads.calibration import Calibration
-from imprint.heads.episodes import Split, in_order, splits
-from imprint.heads.fitting import Sharpness, fit_calibration, fit_sharpness
-from imprint.heads.lda import lda_head
-from imprint.heads.logistic import logistic_head
+from imprint.heads.fitted.adapted import AdaptedHead
+from imprint.heads.fitted.lda import lda_head
+from imprint.heads.fitted.logistic import logistic_head
+from imprint.heads.fitted.ridge import ridge_head
 from imprint.heads.nearest import NearestHead
 from imprint.heads.prototype import PrototypeHead
-from imprint.heads.ridge import ridge_head
+from imprint.heads.simulation.episodes import Split, in_order, splits
+from imprint.heads.simulation.fitting import Sharpness, fit_calibration, fit_sharpness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

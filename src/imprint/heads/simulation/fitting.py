@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imprint.heads.calibration import Calibration
-from imprint.heads.episodes import Asked, Split, ask
+from imprint.heads.simulation.episodes import Asked, Split, ask
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
-from imprint.heads.linear import LinearHead, Row
-from imprint.heads.spectrum import Spectrum, within_class
+from imprint.heads.fitted.linear import LinearHead, Row
+from imprint.heads.fitted.spectrum import Spectrum, within_class
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
-from imprint.heads.linear import LinearHead, Row
-from imprint.heads.spectrum import Spectrum
+from imprint.heads.fitted.linear import LinearHead, Row
+from imprint.heads.fitted.spectrum import Spectrum
 
 if TYPE_CHECKING:
     from imprint.heads.supports import SupportSet

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from imprint.heads.linear import LinearHead
-from imprint.heads.logistic import logistic_head, whitened_head
+from imprint.heads.fitted.linear import LinearHead
+from imprint.heads.fitted.logistic import logistic_head, whitened_head
 
 if TYPE_CHECKING:
     from imprint.heads.supports import SupportSet

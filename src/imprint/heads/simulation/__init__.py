@@ -1,0 +1,1 @@
+"""Simulated queries, and the calibration fitted to what they bring."""
