@@ -94,8 +94,8 @@ def expect(
     exponent = _exponent(vectors, classes, predict, rng, asked)
     made = _made(vectors, classes, predict, bank, rng, counts)
     table = asked.table + made
-    level = _single_error(vectors[counts[classes] == 1], bank, len(counts))
-    error, n_effective = _errors(asked.table, _at_level(made, level), counts, exponent)
+    level = _single_error(vectors, bank, len(counts))
+    error, n_effective = _errors(asked.table, _at_level(made, level), counts, exponent, level)
     more = error * (1.0 - (counts / (counts + 1.0)) ** exponent)
     per_class = tuple(
         _interval(1.0 - e, n) for e, n in zip(error.tolist(), n_effective.tolist(), strict=True)
@@ -211,12 +211,12 @@ def _made(
     return table
 
 
-def _single_error(singles: SupportVectors, bank: UnitVectors | None, n_way: int) -> float:
-    """Usual error of classes with one support each."""
+def _single_error(vectors: SupportVectors, bank: UnitVectors | None, n_way: int) -> float:
+    """Usual error were there one support of each class."""
     distinct = _USUAL_DISTINCTNESS
-    if bank is not None and len(bank) >= _BANK_ENOUGH and len(singles):
+    if bank is not None and len(bank) >= _BANK_ENOUGH:
         center, swing = _usual_cosine(bank)
-        distinct = (center - float((singles @ bank.mean(axis=0)).mean())) / max(swing, 1e-6)
+        distinct = (center - float((vectors @ bank.mean(axis=0)).mean())) / max(swing, 1e-6)
     odds = _LEVEL + _DISTINCT * distinct + _OTHERS * float(np.log(max(n_way - 1, 1) / 9.0))
     return float(1.0 / (1.0 + np.exp(np.clip(odds, -4.0, 4.0))))
 
@@ -234,11 +234,16 @@ def _at_level(made: Counts, level: float) -> Counts:
     return scaled
 
 
+def _guess_weight(level: float) -> float:
+    """How many queries the guess is worth."""
+    return 1.0 / (_SWING**2 * level * (1.0 - level))
+
+
 def _evidence(held: Counts, counts: Counts, level: float) -> float:
     """How many queries the overall estimate is worth."""
     single = float((counts == 1).mean())
     tested = max(1.0, float(held.sum(axis=1).clip(max=counts).sum()))
-    guessed = 1.0 / (_SWING**2 * level * (1.0 - level))
+    guessed = _guess_weight(level)
     return 1.0 / (single**2 / guessed + (1.0 - single) ** 2 / tested)
 
 
@@ -260,7 +265,9 @@ def _usual_cosine(bank: UnitVectors | None) -> tuple[float, float]:
     return float(pairs.mean()), float(pairs.std())
 
 
-def _errors(held: Counts, made: Counts, counts: Counts, exponent: float) -> tuple[Counts, Counts]:
+def _errors(
+    held: Counts, made: Counts, counts: Counts, exponent: float, level: float
+) -> tuple[Counts, Counts]:
     """Expected error of each class at its full number of supports, and the evidence behind it."""
     single = counts == 1
     error = np.zeros(len(counts))
@@ -270,9 +277,12 @@ def _errors(held: Counts, made: Counts, counts: Counts, exponent: float) -> tupl
         if not asked.sum():
             continue
         missed = asked - np.diag(table)[chosen]
-        mean = missed.sum() / asked.sum()
         # However often it is asked, a class has no more evidence than it has supports.
         weight = np.minimum(asked, counts[chosen])
+        # The guess made for one support, carried on to as many as were left, steadies few queries.
+        usual = level * float(np.mean(np.maximum(counts[chosen] - 1, 1) ** -_USUAL_EXPONENT))
+        n, n_usual = weight.sum(), _guess_weight(level)
+        mean = (n * missed.sum() / asked.sum() + n_usual * usual) / (n + n_usual)
         share = missed / np.maximum(asked, 1.0)
         error[chosen] = (weight * share + _SHRINKAGE * mean) / (weight + _SHRINKAGE)
         # The mean of the others moves the estimate, not the certainty about this class.
