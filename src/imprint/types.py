@@ -132,12 +132,13 @@ class Answer:
 class Receipt:
     """Proof that a support is durable and, when active, recognizable now.
 
+    `label` is None for a negative, a support of no class.
     `sequence` is the collection's write counter after this write: a read that states it as
     `min_sequence` sees the support.
     """
 
     support_id: str
-    label: str
+    label: str | None
     state: SupportState
     checks: tuple[Check, ...]
     nearest: tuple[Evidence, ...]
@@ -181,10 +182,10 @@ class Verification:
 
 @dataclass(frozen=True, slots=True)
 class Support:
-    """A labelled sample that was taught, with its provenance. Holds no content."""
+    """A sample that was taught, with its provenance; a negative has no label. Holds no content."""
 
     support_id: str
-    label: str
+    label: str | None
     state: SupportState
     encoder_version: str
     content_hash: str

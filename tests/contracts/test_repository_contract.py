@@ -195,7 +195,7 @@ def test_changes_after_a_sequence_tell_what_was_added_and_removed(
 def test_a_negative_has_no_label(tenant: TenantStore, pets: str) -> None:
     add(tenant, pets, new_support(1, label=None))
     assert tenant.changes(pets)[0].label is None
-    assert tenant.support(pets, "s1").label == ""
+    assert tenant.support(pets, "s1").label is None
 
 
 def test_any_earlier_state_can_be_had_again(tenant: TenantStore, pets: str) -> None:

@@ -103,7 +103,7 @@ def test_a_forgotten_sample_can_be_taught_under_another_label(tickets):
 
 
 @pytest.mark.parametrize(
-    "label", ["", "  ", "x" * 201, "a\nb", "../x", "a/b", "..", "tab\there", 7, None, "x" * 10**6]
+    "label", ["", "  ", "x" * 201, "a\nb", "../x", "a/b", "..", "tab\there", 7, "x" * 10**6]
 )
 def test_a_label_that_breaks_the_rule_is_refused_and_nothing_is_written(tickets, label):
     before = tickets.sequence
@@ -279,3 +279,19 @@ def test_a_large_collection_is_recalibrated_behind_the_answers(opened, encoder):
     collection.classify(variants("refund", 1)[0])
     collection.settle()
     assert collection.classify(variants("refund", 1)[0]).generation > first
+
+
+def test_a_negative_turns_what_is_nearest_to_it_into_unknown(tickets):
+    query = "money back refund return goodwill voucher"
+    assert tickets.classify(query).candidates[0].label == "refund"
+    receipt = tickets.teach(None, "money back refund return goodwill voucher today")
+    assert receipt.label is None
+    answer = tickets.classify(query)
+    assert answer.decision == "unknown"
+    assert receipt.support_id not in {one.support_id for one in answer.evidence}
+    assert tickets.labels() == dict.fromkeys(TOPICS, 1)
+    assert tickets.support(receipt.support_id).label is None
+    with pytest.raises(errors.LabelConflictError, match="no class"):
+        tickets.teach("refund", "money back refund return goodwill voucher today")
+    tickets.forget(support_id=receipt.support_id)
+    assert tickets.classify(query).candidates[0].label == "refund"

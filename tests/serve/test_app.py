@@ -23,7 +23,7 @@ HERE = "/v1/collections/intents"
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/v1", "/v2/models", "/v1/collections/", f"{HERE}/", f"{HERE}:teach", f"{HERE}/report"],
+    ["/", "/v1", "/v2/models", "/v1/collections/", f"{HERE}/", f"{HERE}:teach", f"{HERE}/rollout"],
 )
 def test_an_unknown_address_is_a_problem(client: TestClient, path: str) -> None:
     problem_in(client.get(path), 404, "address_not_found")

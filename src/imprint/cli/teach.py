@@ -23,8 +23,11 @@ as_text = click.option("--text", "as_text", is_flag=True, help="SOURCE is the te
 @verb("teach", epilog=f"{SOURCE_HELP} {EPILOG}")
 @click.argument("collection")
 @click.argument("label")
-@click.argument("source")
+@click.argument("source", required=False)
 @as_text
+@click.option(
+    "--negative", is_flag=True, help='Teach "not this one": give SOURCE alone, without a label.'
+)
 @click.option(
     "--modality",
     type=click.Choice(MODALITY_NAMES),
@@ -35,9 +38,10 @@ def teach_verb(
     session: Session,
     *,
     collection: str,
-    label: str,
-    source: str,
+    label: str | None,
+    source: str | None,
     as_text: bool,
+    negative: bool,
     modality: Any,
     encoder: str | None,
 ) -> None:
@@ -47,8 +51,12 @@ def teach_verb(
     Example:
       imprint teach pets biscuit biscuit.jpg
       imprint teach tickets refund "I want my money back"
+      imprint teach tickets --negative "Do you sell gift cards?"
     """
-    given = read_source(source, as_text=as_text)
+    if negative == (source is not None):
+        raise click.UsageError("give LABEL and SOURCE, or --negative and SOURCE alone")
+    label, word = (None, str(label)) if source is None else (label, source)
+    given = read_source(word, as_text=as_text)
     with (
         session.workspace() as workspace,
         taught_collection(workspace, collection, modality, encoder, given) as opened,
@@ -212,7 +220,8 @@ def feedback_verb(
 
 def _receipt_text(collection: str, receipt: Receipt) -> str:
     verdict = "learnt" if receipt.state == "active" else "held for review"
-    lines = [f"{_styled(verdict, receipt.state == 'active')}  {receipt.label}  in {collection}"]
+    styled = _styled(verdict, receipt.state == "active")
+    lines = [f"{styled}  {receipt.label or 'not this one'}  in {collection}"]
     lines.append(f"  support   {receipt.support_id}")
     lines += [f"  note      {c.hint}" for c in receipt.checks if c.hint]
     lines += [f"  near      {e.label}  {e.similarity:.2f}" for e in receipt.nearest[:1]]

@@ -62,9 +62,9 @@ def import_rows(
         yield from _taught(collection, taken, known)
 
 
-def _known(collection: Collection) -> dict[str, tuple[str, str]]:
+def _known(collection: Collection) -> dict[str, tuple[str | None, str]]:
     """Give (label, support_id) by content hash of everything taught already."""
-    known: dict[str, tuple[str, str]] = {}
+    known: dict[str, tuple[str | None, str]] = {}
     after: str | None = None
     while page := collection.supports(limit=_PAGE, after=after):
         known.update({s.content_hash: (s.label, s.support_id) for s in page})
@@ -73,7 +73,7 @@ def _known(collection: Collection) -> dict[str, tuple[str, str]]:
 
 
 def _taught(
-    collection: Collection, taken: list[TableRow | BadRow], known: dict[str, tuple[str, str]]
+    collection: Collection, taken: list[TableRow | BadRow], known: dict[str, tuple[str | None, str]]
 ) -> Iterator[RowOutcome]:
     outcomes = [_without_teaching(collection, row, known) for row in taken]
     open_rows = [
@@ -92,7 +92,7 @@ def _taught(
 
 
 def _without_teaching(
-    collection: Collection, row: TableRow | BadRow, known: dict[str, tuple[str, str]]
+    collection: Collection, row: TableRow | BadRow, known: dict[str, tuple[str | None, str]]
 ) -> RowOutcome | None:
     if isinstance(row, BadRow):
         return RowOutcome(row.row, row.place, "rejected", None, None, "invalid_row", row.message)

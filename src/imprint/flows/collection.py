@@ -92,7 +92,7 @@ class Collection:
 
     def teach(
         self,
-        label: str,
+        label: str | None,
         source: Source,
         *,
         metadata: dict[str, Any] | None = None,
@@ -101,6 +101,9 @@ class Collection:
         media_type: str | None = None,
     ) -> Receipt:
         """Teach one example of a class; the class is made by its first example.
+
+        A label of None teaches a negative, "not this one": queries nearer to it than to any
+        support of a class are answered "unknown". It is no evidence and no candidate.
 
         When the receipt is returned the support is durable and the next `classify` can answer
         with it. Teaching the very same sample again under the same label changes nothing and
@@ -111,14 +114,18 @@ class Collection:
             LabelConflictError: the same sample is taught under another label.
             StorageFullError, ReadOnlyError: nothing was written.
         """
-        named = checked_label(label)
+        named = _label_or_none(label)
         sample = self._sample(source, media_type)
         (embedding,) = embed(self._encoder(), [sample])
         lesson = Lesson(named, sample, embedding, dict(metadata or {}), origin)
         return teach_one(self._live, lesson, self._workspace.act(), idempotency_key)
 
     def teach_many(
-        self, pairs: Iterable[tuple[str, Source]], *, batch: int = 256, origin: str = "library"
+        self,
+        pairs: Iterable[tuple[str | None, Source]],
+        *,
+        batch: int = 256,
+        origin: str = "library",
     ) -> Iterator[Receipt | ImprintError]:
         """Teach many (label, source) pairs; yields an outcome for each, in order.
 
@@ -240,7 +247,7 @@ class Collection:
         Raises:
             AnswerNotFoundError: no such answer is on record.
         """
-        named = None if label is None else checked_label(label)
+        named = _label_or_none(label)
         logged_answer(self._workspace, self._live, answer_id)
         with self._workspace.writing("feedback", self.name, {"answer_id": answer_id}) as writing:
             writing.put_feedback(answer_id, named, self._workspace.clock())
@@ -293,12 +300,12 @@ class Collection:
         self._live.settle(act.now, act.actor)
 
     def _teach_taken(
-        self, taken: list[tuple[str, Source]], origin: str
+        self, taken: list[tuple[str | None, Source]], origin: str
     ) -> list[Receipt | ImprintError]:
-        outcomes: list[Receipt | ImprintError | tuple[str, Sample]] = []
+        outcomes: list[Receipt | ImprintError | tuple[str | None, Sample]] = []
         for label, source in taken:
             try:
-                outcomes.append((checked_label(label), self._sample(source)))
+                outcomes.append((_label_or_none(label), self._sample(source)))
             except ImprintError as error:
                 outcomes.append(error)
         good = [one for one in outcomes if isinstance(one, tuple)]
@@ -335,6 +342,10 @@ class Collection:
             raise SequenceNotReachedError(
                 f"sequence {min_sequence} is not written here yet (at {self.sequence}); try again"
             )
+
+
+def _label_or_none(label: str | None) -> str | None:
+    return None if label is None else checked_label(label)
 
 
 def checked_modality(row: CollectionRow, modality: str | None) -> None:

@@ -31,7 +31,7 @@ _N_NEAREST = 3
 class Lesson:
     """One decoded and embedded sample with the label it is taught under."""
 
-    label: str
+    label: str | None
     sample: Sample
     embedding: Embedding
     metadata: dict[str, Any]
@@ -158,7 +158,8 @@ def _same_batch(
 
 
 def _fingerprint(live: LiveCollection, lesson: Lesson) -> str:
-    parts = (live.row.collection_id, lesson.label, lesson.sample.content_hash)
+    named = "" if lesson.label is None else lesson.label
+    parts = (live.row.collection_id, named, lesson.sample.content_hash)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

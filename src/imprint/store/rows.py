@@ -159,11 +159,11 @@ def to_collection(row: Columns) -> CollectionRow:
 
 
 def to_support(row: Columns, encoder_version: str) -> Support:
-    """A row of `supports`. A negative shows the empty label."""
+    """A row of `supports`. A negative has no label."""
     support_id, label, state, content_hash, sequence, at, by, origin, media, size, metadata = row
     return Support(
         support_id=support_id,
-        label=label or "",
+        label=label,
         state=state,
         encoder_version=encoder_version,
         content_hash=content_hash,

@@ -83,7 +83,7 @@ class LiveCollection:
                 self._note(change)
                 self._snapshot = following
 
-    def refuse_opposed(self, vector: UnitVector, label: str) -> None:
+    def refuse_opposed(self, vector: UnitVector, label: str | None) -> None:
         """Raise OpposedSupportsError when this support would leave its class no direction."""
         # Under the lock: growing a snapshot writes into blocks that versions share.
         with self._lock:

@@ -67,6 +67,11 @@ LABEL: Schema = {
     **OF_THE_VERBS,
     "description": "Class name: no line break, no control character, no '/' or '\\'.",
 }
+LABEL_OR_NULL: Schema = {
+    **LABEL,
+    "type": ["string", "null"],
+    "description": f"{LABEL['description']} Null teaches a negative, 'not this one'.",
+}
 SAMPLE_TEXT: Schema = {
     "type": "string",
     "minLength": 1,

@@ -6,11 +6,10 @@ from imprint.serve.schemas.parts import (
     COLLECTION_PATTERN,
     ENCODER_PATTERN,
     LABEL,
-    LABEL_PATTERN,
+    LABEL_OR_NULL,
     METADATA,
     MIN_SEQUENCE,
     MODALITY,
-    OF_THE_VERBS,
     ONE_SOURCE,
     POLICY,
     SAMPLE_DATA,
@@ -41,7 +40,7 @@ REQUESTS: dict[str, Schema] = {
     ),
     "PolicyChange": record({"policy": {**POLICY, "minProperties": 1}}, ["policy"]),
     "NewSupport": record(
-        {"label": LABEL, "text": SAMPLE_TEXT, "data": SAMPLE_DATA, "metadata": METADATA},
+        {"label": LABEL_OR_NULL, "text": SAMPLE_TEXT, "data": SAMPLE_DATA, "metadata": METADATA},
         ["label"],
         **ONE_SOURCE,
     ),
@@ -97,20 +96,11 @@ REQUESTS: dict[str, Schema] = {
         oneOf=[{"required": ["text"]}, {"required": ["file"]}],
     ),
     "Feedback": record(
-        {
-            "label": {
-                "type": ["string", "null"],
-                "minLength": 1,
-                "maxLength": 200,
-                "pattern": LABEL_PATTERN,
-                **OF_THE_VERBS,
-                "description": "The right class; null says none of these.",
-            }
-        },
+        {"label": {**LABEL_OR_NULL, "description": "The right class; null: none of these."}},
         ["label"],
     ),
     "ImportLine": record(
-        {"label": LABEL, "text": SAMPLE_TEXT, "data": SAMPLE_DATA, "metadata": METADATA},
+        {"label": LABEL_OR_NULL, "text": SAMPLE_TEXT, "data": SAMPLE_DATA, "metadata": METADATA},
         ["label"],
         **ONE_SOURCE,
     ),

@@ -50,7 +50,7 @@ RESPONSES: dict[str, Schema] = {
     "Receipt": record(
         {
             "support_id": TEXT,
-            "label": TEXT,
+            "label": {"type": ["string", "null"]},
             "state": {"type": "string", "enum": ["active", "quarantined"]},
             "checks": listed(ref("Check")),
             "nearest": listed(ref("Evidence")),
@@ -62,7 +62,7 @@ RESPONSES: dict[str, Schema] = {
     "Support": record(
         {
             "support_id": TEXT,
-            "label": TEXT,
+            "label": {"type": ["string", "null"]},
             "state": {"type": "string", "enum": ["active", "quarantined"]},
             "encoder_version": TEXT,
             "content_hash": TEXT,
