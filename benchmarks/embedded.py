@@ -72,6 +72,14 @@ def characters(shared: Path) -> tuple[list[object], list[str]]:
     return list(paper), np.repeat(names[chosen], bits.shape[1]).tolist()
 
 
+def crops(shared: Path) -> tuple[list[object], list[str]]:
+    """Circuit-board crops, at most 100 of each defect."""
+    with np.load(shared / "deeppcb_crops" / "crops_trainval.npz") as packed:
+        bits, labels = packed["test_bits"], packed["label"].astype(str)
+    rows, kept = _at_most(list(range(len(labels))), labels.tolist(), 100)
+    return list(np.unpackbits(bits[rows], axis=1).reshape(-1, 64, 64) * np.uint8(255)), kept
+
+
 SETS: dict[str, tuple[str, Callable]] = {
     "banking77_train": ("text", csv_rows("banking77", "train.csv", label="category")),
     "banking77_test": ("text", csv_rows("banking77", "test.csv", label="category")),
@@ -81,6 +89,7 @@ SETS: dict[str, tuple[str, Callable]] = {
     "sms_spam": ("text", csv_rows("sms_spam", "dev.csv", most=613)),
     "caltech101_val": ("image", zipped("caltech101_fs", "val.zip")),
     "omniglot_eval": ("image", characters),
+    "deeppcb": ("image", crops),
     "tiny_imagenet_val": ("image", zipped("tiny_imagenet_fs", "val.zip", most=100)),
 }
 
