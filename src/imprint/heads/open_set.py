@@ -72,7 +72,7 @@ def thinned(background: UnitVectors | None, width: int) -> UnitVectors | None:
 def _near_others(plain: Similarities) -> Similarities:
     """Mean of the largest five entries of each row, leaving out the column's own."""
     n_way = plain.shape[1]
-    n_hidden = int(np.isneginf(plain).sum(axis=1).max(initial=0))
+    n_hidden = int((plain < -2).sum(axis=1).max(initial=0))
     n_others = min(_OTHERS, n_way - 1 - n_hidden)
     if n_others <= 0:
         return np.zeros_like(plain)

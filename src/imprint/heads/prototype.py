@@ -52,11 +52,10 @@ def centered_cosines(
 ) -> tuple[Similarities, Similarities]:
     """Cosines with each prototype: as they are, and after taking the mean off both sides.
 
-    One product serves both: (q - m)(p - m) = qp - qm - mp + mm.
+    One product with the queries serves both: (q - m)(p - m) = qp - qm - mp + mm.
     """
     center = supports.center()
-    both = supports.prototypes.dot(np.vstack([queries, center[None]]))
-    plain, of_center = both[:-1], both[-1]
+    plain, of_center = supports.prototypes.dot(queries), supports.of_center()
     square = float(center @ center)
     of_queries = queries @ center
     top = plain - of_queries[:, None] - of_center[None] + square

@@ -6,7 +6,7 @@ fresh sum would put it. Every value is frozen; a change makes a new one that sha
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,6 +45,9 @@ class SupportSet:
     prototypes: RowBlocks
     direction_sum: npt.NDArray[np.float64]
     anchor: npt.NDArray[np.float32]
+    _memo: dict[str, npt.NDArray[np.float32]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     @classmethod
     def of(
@@ -165,6 +168,12 @@ class SupportSet:
         """Mean of the prototypes, drawn towards the anchor while there are few."""
         total = self.direction_sum + CENTER_PRIOR * self.anchor
         return (total / (self.n_way + CENTER_PRIOR)).astype(np.float32)
+
+    def of_center(self) -> npt.NDArray[np.float32]:
+        """Product of each prototype with the center (n_way,), worked out once per state."""
+        if "of_center" not in self._memo:
+            self._memo["of_center"] = self.prototypes.dot(self.center()[None])[0]
+        return self._memo["of_center"]
 
     def _with(self, rows: RowBlocks, row_class: npt.NDArray[np.intp]) -> SupportSet:
         return replace(self, rows=rows, row_class=row_class)

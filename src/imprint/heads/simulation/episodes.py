@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 # Supports asked at most, and cells of the query-by-class table: estimates stop moving, time not.
 _ASKED, _CELLS = 800, 2_000_000
-_HELD_ENOUGH, _MOST_SPLITS = 160, 6
+_HELD_ENOUGH = 160
+# Rounds of holding out, for up to so many supports and beyond: each fits every candidate head.
+_MOST_SPLITS, _SMALL, _MOST_SPLITS_BEYOND = 6, 50, 4
 _MADE: Final = 96
 # Cosine of two samples where there is no bank to measure it on: mean and standard deviation.
 _USUAL_COSINE: Final = (0.12, 0.13)
@@ -72,7 +74,8 @@ def splits(supports: SupportSet, rng: np.random.Generator) -> list[Split]:
     if len(several) > _HELD_ENOUGH:
         several = np.sort(rng.choice(several, _HELD_ENOUGH, replace=False))
     rows = [rng.permutation(np.flatnonzero(supports.row_class == c)) for c in several.tolist()]
-    n_rounds = min(max(map(len, rows)), _HELD_ENOUGH // len(several) + 1, _MOST_SPLITS)
+    most = _MOST_SPLITS if supports.n_rows <= _SMALL else _MOST_SPLITS_BEYOND
+    n_rounds = min(max(map(len, rows)), _HELD_ENOUGH // len(several) + 1, most)
     matrix, labels = supports.rows.matrix(), supports.row_labels()
     made = []
     for turn in range(n_rounds):

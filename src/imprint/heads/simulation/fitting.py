@@ -22,11 +22,11 @@ _MADE_CLASSES, _MADE_QUERIES = 3.0, 12.0
 # Thresholds are raised by this many standard errors, the error of so many classes and a few more:
 # which classes were taught decides the rate more than how many examples there are.
 _CAUTION, _CAUTION_CLASSES = 2.0, 8.0
-# log-sharpness is known beforehand to within a quarter; neighboring held-out queries are alike.
-_SHARPNESS_SWING, _ALIKE = 0.25, 2.0
+# log-sharpness is known beforehand to within a half; neighboring held-out queries are alike.
+_SHARPNESS_SWING, _ALIKE = 0.5, 1.5
 _SHARPNESS_FIRST, _SHARPNESS_GROWTH, _HELD_OUT_RISE = 1.64, 0.11, 0.15
-# Against few classes confidence rests on fewer comparisons: so much less sharp for one class.
-_FEW_CLASSES: Final = 0.9
+# Against few classes confidence rests on fewer comparisons: so much less sharp, at the least.
+_FEW_CLASSES, _LEAST_SHARP = 0.9, 0.75
 _SPREAD_PRIOR: Final = 6.0
 _SPREAD_CLASSES: Final = 4
 _SEARCH_STEPS: Final = 14
@@ -90,7 +90,7 @@ def fit_sharpness(
     """
     n_shot = float(np.mean(supports.counts)) if supports.n_way else 1.0
     spread = _spread(head, held or [own])
-    first = _SHARPNESS_FIRST * (1 - _FEW_CLASSES / max(supports.n_way, 1))
+    first = _SHARPNESS_FIRST * max(_LEAST_SHARP, 1 - _FEW_CLASSES / max(supports.n_way, 1))
     guess = float(np.log(first * n_shot**_SHARPNESS_GROWTH / spread))
     if not held or supports.n_way < 2:
         return Sharpness(float(np.exp(guess)), np.empty(0))
