@@ -143,3 +143,28 @@ def test_a_tenth_of_new_supports_makes_the_calibration_stale() -> None:
         decider = decider.added(row, "class 0")
     assert not decider.is_stale()
     assert decider.added(extra[9], "class 0").is_stale()
+
+
+@pytest.mark.parametrize("head", sorted(HEADS))
+def test_a_taught_sample_is_answered_as_it_was_taught_however_far_from_its_class(head):
+    rng = np.random.default_rng(3)
+    centers = unit(rng.normal(size=(4, 24)))
+    labels = [f"class {i % 4}" for i in range(60)]
+    vectors = unit(centers[np.arange(60) % 4] + 0.2 * rng.normal(size=(60, 24)))
+    vectors[0] = unit(centers[1] + 0.05 * rng.normal(size=24))[0]  # taught as class 0, looks like 1
+    decider = Decider.fit(vectors, labels, head=head, rng=np.random.default_rng(0))
+    told = decider.decide(vectors)
+    assert [one.label for one in told] == labels
+    assert all(one.kind == "recognized" and one.confidence > 0.95 for one in told)
+    (checked,) = decider.verify(vectors[:1], "class 0")
+    assert checked.accepted
+
+
+def test_one_sample_under_two_labels_is_ambiguous():
+    rng = np.random.default_rng(4)
+    vectors = unit(rng.normal(size=(6, 16)))
+    vectors[5] = vectors[0]
+    decider = Decider.fit(vectors, list("abcdef"), rng=np.random.default_rng(0))
+    (told,) = decider.decide(vectors[:1])
+    assert told.kind == "ambiguous"
+    assert {one.label for one in told.candidates[:2]} == {"a", "f"}

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from imprint.errors import InvalidOptionError, LabelNotFoundError, VectorError
 from imprint.heads.auto import HEADS, choose
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
 _AMBIGUOUS_RATIO: Final = 0.9
 # How fast a negative nearer than any support of the best class turns the answer to unknown.
 _NEGATIVE_SLOPE: Final = 40.0
+# A query this near a support is that very sample again (float32 leaves an error of about 1e-6).
+_REPEATED: Final = 0.9995
+# Probability that a repeated sample is of the class it was taught under: owners err, too.
+_TAUGHT_RIGHT: Final = 0.99
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +193,11 @@ class Decider:
         seen = cosines(self.supports, queries, self.bank, support_similarities)
         scores = self._scores(queries, seen, support_similarities)
         known = self.calibration.known(seen.evidence().max(axis=1))
-        known = known * self._not_negative(queries, scores, support_similarities)
         shares = self.calibration.class_probabilities(scores)
+        repeats: npt.NDArray[np.bool_] = np.greater_equal(seen.nearest, _REPEATED)
+        if repeats.any():
+            scores, shares, known = _as_taught(repeats, scores, shares, known)
+        known = known * self._not_negative(queries, scores, support_similarities)
         if self.supports.n_way == 1:
             # With nothing to compare, being right is being known.
             shares = known[:, None]
@@ -199,7 +207,8 @@ class Decider:
         """Probability of each class, given that the query is of one: (n_query, n_way).
 
         Columns follow `labels`. The same numbers as the candidates of `decide` (but one where a
-        single class is taught), for callers that need all classes of many queries as one array.
+        single class is taught, and without its rule for repeated supports), for callers that need
+        all classes of many queries as one array.
         """
         queries = self._checked(queries)
         if not self.supports.n_way:
@@ -216,10 +225,13 @@ class Decider:
             raise LabelNotFoundError("no such class in this collection")
         queries = self._checked(queries)
         number = self.labels.index(label)
-        evidence = cosines(self.supports, queries, self.bank).evidence()[:, number]
+        seen = cosines(self.supports, queries, self.bank)
+        evidence = seen.evidence()[:, number]
         own = np.full((len(queries), self.supports.n_way), -np.inf, dtype=np.float32)
         own[:, number] = evidence
-        confidence = self.calibration.known(evidence) * self._not_negative(queries, own, None)
+        known = self.calibration.known(evidence)
+        known[seen.nearest[:, number] >= _REPEATED] = 1.0
+        confidence = known * self._not_negative(queries, own, None)
         limit = self.calibration.known_at(self.calibration.verify_threshold)
         return [Check(value >= limit, value, limit) for value in confidence.tolist()]
 
@@ -279,6 +291,22 @@ class Decider:
             label = candidates[0].label if kind == "recognized" else None
             made.append(Decision(kind, label, candidates[0].confidence, sure, candidates[:k]))
         return made
+
+
+def _as_taught(
+    repeats: npt.NDArray[np.bool_], scores: Scores, shares: Probabilities, known: Values
+) -> tuple[Scores, Probabilities, Values]:
+    """Answer what was taught word for word as it was taught, whatever the class around it says.
+
+    A receipt promises that its support is recognizable. A class of many supports may have its
+    prototype, or its boundary, far from one of them; the sample itself is better evidence. Under
+    two labels the two share the answer.
+    """
+    rows: npt.NDArray[np.bool_] = np.any(repeats, axis=1)
+    taught = repeats / np.maximum(repeats.sum(axis=1, keepdims=True), 1)
+    sure = (_TAUGHT_RIGHT * taught + (1 - _TAUGHT_RIGHT) * shares).astype(np.float32)
+    shares = np.where(rows[:, None], sure, shares)
+    return np.where(rows[:, None], shares, scores), shares, np.where(rows, np.float32(1), known)
 
 
 def _fits(calibration: Calibration, head: str, false_accept_rate: float) -> bool:
