@@ -242,7 +242,8 @@ def _guess_weight(level: float) -> float:
 def _evidence(held: Counts, counts: Counts, level: float) -> float:
     """How many queries the overall estimate is worth."""
     single = float((counts == 1).mean())
-    tested = max(1.0, float(held.sum(axis=1).clip(max=counts).sum()))
+    # Supports of one class answer for each other, so each class has one less to say.
+    tested = max(1.0, float(held.sum(axis=1).clip(max=counts - 1).sum()))
     guessed = _guess_weight(level)
     return 1.0 / (single**2 / guessed + (1.0 - single) ** 2 / tested)
 
