@@ -2,8 +2,8 @@
 
     python benchmarks/advise.py ../shared/data --vectors build/report-vectors
 
-A collection in memory, with vectors looked up, is taught in rounds: half of `collection.advise`'s
-contract is that the next round starts from what the last one taught. Random labeling draws from the
+A collection in memory, with vectors looked up, is taught in rounds: `collection.advise` names a batch,
+it is taught, and the next round starts from there. Random labeling draws from the
 same pool without regard to classes; its accuracy at twenty labels times the number of classes,
 mean over seeds, is the target. Prints Markdown; the record is docs/measurements/advise.md.
 """
