@@ -2,10 +2,10 @@
 
     python benchmarks/advise.py ../shared/data --vectors build/report-vectors
 
-A collection in memory, with vectors looked up, is taught in rounds: `collection.advise` names a batch,
-it is taught, and the next round starts from there. Random labeling draws from the
-same pool without regard to classes; its accuracy at twenty labels times the number of classes,
-mean over seeds, is the target. Prints Markdown; the record is docs/measurements/advise.md.
+A collection in memory, with vectors looked up, is taught in rounds: `collection.advise` names a
+batch, it is taught, and the next round starts from there. Random labeling draws from the same pool
+without regard to classes; its accuracy at twenty labels times the number of classes, mean over
+seeds, is the target. Prints one JSON line a set; the record is docs/measurements/advise.md.
 """
 
 from __future__ import annotations
