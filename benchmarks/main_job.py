@@ -1,6 +1,6 @@
 """The main job, timed: teach durably, classify, search and decide, against embedded rivals.
 
-    python benchmarks/main_job.py --rivals PYTHON
+    python benchmarks/main_job.py --rivals PYTHON --weights FOLDER
 
 PYTHON is an interpreter with chromadb, lancedb and qdrant-client installed (their own environment,
 so that their dependencies do not mix with ours); without it the rivals are left out. The sentence
@@ -75,7 +75,9 @@ def teach_and_recognize(folder: Path, n_supports: int, repeats: int) -> dict[str
         }
 
 
-def classify_many_classes(folder: Path, n_classes: int, repeats: int) -> dict[str, object]:
+def classify_many_classes(
+    folder: Path, n_classes: int, repeats: int, weights: str | None
+) -> dict[str, object]:
     """One ten-token text end to end in process at n_classes of one, against the usual stack."""
     rng = np.random.default_rng(1)
     texts = [sentence(rng) for _ in range(n_classes)]
@@ -87,7 +89,7 @@ def classify_many_classes(folder: Path, n_classes: int, repeats: int) -> dict[st
         collection.settle()
         ours = timed(lambda: collection.classify(next(queries)), repeats)
     found: dict[str, object] = {"n_classes": n_classes, "imprint": spread_ms(ours)}
-    rival = usual_stack(texts)
+    rival = usual_stack(texts, weights)
     if rival is not None:
         theirs = timed(lambda: rival(next(queries)), repeats)
         found["sentence_transformers_and_sklearn"] = spread_ms(theirs)
@@ -95,7 +97,7 @@ def classify_many_classes(folder: Path, n_classes: int, repeats: int) -> dict[st
     return found
 
 
-def usual_stack(texts: list[str]):
+def usual_stack(texts: list[str], folder: str | None):
     """sentence-transformers plus a scikit-learn 1-NN, single-threaded as ours."""
     try:
         import torch
@@ -103,10 +105,11 @@ def usual_stack(texts: list[str]):
         from sklearn.neighbors import KNeighborsClassifier
     except ImportError:
         return None
-    from imprint.encoders.catalogue import model_folder
+    if folder is None:
+        return None
 
     torch.set_num_threads(1)
-    model = SentenceTransformer(str(model_folder("minilm-l6")), device="cpu")
+    model = SentenceTransformer(folder, device="cpu")
     vectors = model.encode(texts, normalize_embeddings=True)
     nearest = KNeighborsClassifier(1, metric="cosine", algorithm="brute").fit(
         vectors, range(len(texts))
@@ -201,6 +204,7 @@ def rivals(python: str, n: int, repeats: int) -> dict[str, object]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--rivals", help="Python interpreter that has the rival packages")
+    parser.add_argument("--weights", help="sentence-transformers folder of all-MiniLM-L6-v2")
     parser.add_argument("--repeats", type=int, default=300)
     parser.add_argument("--only", choices=["teach", "classify", "search", "given"])
     chosen = parser.parse_args()
@@ -223,7 +227,9 @@ def main() -> None:
             if chosen.rivals:
                 results["add_then_find_10000"] |= rivals(chosen.rivals, 10_000, 50)
         if chosen.only in (None, "classify"):
-            results["classify_1000_classes"] = classify_many_classes(folder, 1000, chosen.repeats)
+            results["classify_1000_classes"] = classify_many_classes(
+                folder, 1000, chosen.repeats, chosen.weights
+            )
     print(json.dumps(results, indent=2))
 
 

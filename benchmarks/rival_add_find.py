@@ -30,7 +30,7 @@ def chroma(folder: str, vectors: np.ndarray) -> tuple[Callable[[int], None], Cal
     from chromadb.config import Settings
 
     client = chromadb.PersistentClient(folder, Settings(anonymized_telemetry=False))
-    store = client.create_collection("v", metadata={"hnsw:space": "cosine"})
+    store = client.create_collection("vectors", metadata={"hnsw:space": "cosine"})
     for start in range(0, len(vectors), 2000):
         part = vectors[start : start + 2000]
         store.add(ids=[str(start + i) for i in range(len(part))], embeddings=part)

@@ -204,6 +204,7 @@ def _repeated(
 def _of_other_writer(
     live: LiveCollection, lesson: Lesson, nearest: tuple[Evidence, ...]
 ) -> Receipt:
+    live.level()
     receipt = _repeated(live, lesson, nearest)
     if receipt is None:
         raise LabelConflictError("another writer taught and removed this sample; teach it again")

@@ -28,6 +28,7 @@ class ExactIndex:
 
     ids: tuple[str, ...]
     rows: RowBlocks
+    # Shared by versions that only grew: an entry counts when it names a row this version has.
     _row_of: dict[str, int] = field(repr=False, compare=False, default_factory=dict)
 
     @classmethod
@@ -49,7 +50,8 @@ class ExactIndex:
         return len(self.ids)
 
     def __contains__(self, support_id: object) -> bool:
-        return support_id in self._row_of
+        row = self._row_of.get(support_id) if isinstance(support_id, str) else None
+        return row is not None and row < len(self.ids) and self.ids[row] == support_id
 
     def row_of(self, support_id: str) -> int:
         """Row of a support.
@@ -57,10 +59,9 @@ class ExactIndex:
         Raises:
             SupportNotFoundError: the index does not hold it.
         """
-        try:
-            return self._row_of[support_id]
-        except KeyError:
-            raise SupportNotFoundError("no such support in this collection") from None
+        if support_id not in self:
+            raise SupportNotFoundError("no such support in this collection")
+        return self._row_of[support_id]
 
     def added(self, support_id: str, vector: UnitVector) -> ExactIndex:
         """Return this index with one more support, as its last row."""
@@ -68,9 +69,13 @@ class ExactIndex:
 
     def continued(self, support_id: str, rows: RowBlocks) -> ExactIndex:
         """Return this index with one more support whose vector is the last of `rows`."""
-        if support_id in self._row_of:
+        if support_id in self:
             raise VectorError("the support is already in the index")
-        row_of = {**self._row_of, support_id: len(self.ids)}
+        row_of = self._row_of
+        if support_id in row_of or len(row_of) != len(self.ids):
+            # Another version grew from this one: go on with a table of our own.
+            row_of = {known: row for row, known in enumerate(self.ids)}
+        row_of[support_id] = len(self.ids)
         return ExactIndex((*self.ids, support_id), rows, row_of)
 
     def removed(self, support_id: str) -> ExactIndex:
@@ -79,12 +84,11 @@ class ExactIndex:
 
     def without(self, support_id: str, rows: RowBlocks) -> ExactIndex:
         """Return this index without one support, over rows it was already taken out of."""
-        hole, ids, row_of = self.row_of(support_id), list(self.ids), dict(self._row_of)
+        hole, ids = self.row_of(support_id), list(self.ids)
         last = ids.pop()
-        del row_of[support_id]
         if hole < len(ids):
-            ids[hole], row_of[last] = last, hole
-        return ExactIndex(tuple(ids), rows, row_of)
+            ids[hole] = last
+        return ExactIndex(tuple(ids), rows, {known: row for row, known in enumerate(ids)})
 
     def similarities(self, queries: QueryVectors) -> Similarities:
         """Cosine of each query with each support: (n_query, n_rows)."""

@@ -87,11 +87,11 @@ class LiveCollection:
         """Raise OpposedSupportsError when this support would leave its class no direction."""
         # Under the lock: growing a snapshot writes into blocks that versions share.
         with self._lock:
-            self.level().decider.added(vector, label)
+            if self._snapshot is not None and label in self._snapshot.decider.labels:
+                self._snapshot.decider.added(vector, label)
 
     def known_content(self, content_hash: str) -> tuple[str, str | None] | None:
-        """(support_id, label) of the live support with exactly this content, if any."""
-        self.level()
+        """(support_id, label) of the live support with exactly this content, as of `level`."""
         return self._by_content.get(content_hash)
 
     def as_of(self, sequence: int, generation: int, policy: Policy) -> Snapshot:

@@ -80,6 +80,7 @@ def advise(
 def _readable(unlabeled: Iterable[Any], live: LiveCollection) -> tuple[list[int], list[Sample]]:
     positions: list[int] = []
     samples: list[Sample] = []
+    live.level()
     for position, source in enumerate(unlabeled):
         if position >= MOST_UNLABELED:
             raise InvalidOptionError(f"at most {MOST_UNLABELED:,} sources are compared at once")
