@@ -186,7 +186,7 @@ def main() -> None:
         secret = filled(home, chosen.encoder, chosen.supports, chosen.classes)
         shown: dict[str, Any] = {
             "machine": machine(),
-            "versions": versions("imprint", "uvicorn", "starlette", "fastapi", "numpy"),
+            "versions": versions("imprint", "uvicorn", "starlette", "numpy"),
             "load_average": os.getloadavg()[0],
             "asked": vars(chosen),
             "seconds": opening_s(home, chosen.encoder, 5),

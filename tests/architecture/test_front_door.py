@@ -13,8 +13,8 @@ from architecture.source import ROOT
 
 HEAVY = ("torch", "faiss", "onnxruntime", "onnx", "tokenizers", "sqlalchemy", "alembic", "sklearn")
 DOORS = {
-    "import imprint": (*HEAVY, "fastapi", "uvicorn", "click", "PIL"),
-    "import imprint.cli": (*HEAVY, "fastapi", "uvicorn"),
+    "import imprint": (*HEAVY, "starlette", "uvicorn", "click", "PIL"),
+    "import imprint.cli": (*HEAVY, "starlette", "uvicorn"),
 }
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from imprint.cli.session import Session
 
 SCOPES = ("teach", "classify", "read_raw", "admin")  # as in serve.auth; a test holds them together
-NEEDED = ("fastapi", "multipart", "prometheus_client", "uvicorn")
+NEEDED = ("starlette", "multipart", "prometheus_client", "uvicorn")
 
 
 @verb("serve", epilog=f"{EPILOG} 0 also when it is stopped by a signal, in good order.")

@@ -34,7 +34,7 @@ CORE = (
     "sqlalchemy",
     "tokenizers",
 )
-SERVE = ("fastapi", "uvicorn")
+SERVE = ("starlette", "uvicorn")
 SCARCE_BYTES = 1024**3
 EXHAUSTED_BYTES = 100 * 1024**2
 N_PROBES = 7

@@ -11,14 +11,14 @@ import time
 import traceback
 from typing import TYPE_CHECKING
 
-from fastapi import FastAPI
+from starlette.applications import Starlette
 from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
 
-from imprint import __version__
 from imprint.errors import (
     AddressNotFoundError,
     ImprintError,
@@ -213,7 +213,7 @@ class Doorway:
 
 def make_app(
     workspace: Workspace, limits: Limits | None = None, *, close_workspace: bool = False
-) -> FastAPI:
+) -> Starlette:
     """Make the application over an open workspace.
 
     Its life cycle warms the encoder in the background; on shutdown it finishes what is under way
@@ -222,7 +222,7 @@ def make_app(
     service = Service(workspace, limits or Limits())
 
     @contextlib.asynccontextmanager
-    async def life(app: FastAPI) -> AsyncIterator[None]:  # noqa: ARG001 - the framework's signature
+    async def life(app: Starlette) -> AsyncIterator[None]:  # noqa: ARG001 - the framework's signature
         warming = asyncio.create_task(service.warm_up())
         try:
             yield
@@ -234,18 +234,13 @@ def make_app(
 
     # The routes are plain ones from our own table: what the framework would read out of
     # signatures, the table says, and checking and writing stay off the event loop.
-    app = FastAPI(
-        title="Imprint",
-        version=__version__,
-        openapi_url=None,
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
+    app = Starlette(
+        routes=_routes(service),
+        middleware=[Middleware(Doorway, service=service)],
+        exception_handlers={HTTPException: _framework_problem},
         lifespan=life,
     )
-    app.router.routes.extend(_routes(service))
-    app.add_exception_handler(HTTPException, _framework_problem)
-    app.add_middleware(Doorway, service=service)
+    app.router.redirect_slashes = False
     app.state.service = service
     return app
 
