@@ -182,6 +182,22 @@ def episodes(vectors: Vectors, name: str, n_way: int, shots: list[int], n: int) 
     table(f"{name}: {n_way}-way, {n} episodes", ["shots", "top-1 %", "ECE %"], rows)
 
 
+def reliability(vectors: Vectors, n_shot: int, seeds: range) -> None:
+    """Claimed against true, 15 groups of equal size over all draws."""
+    sure, right = [], []
+    for seed in seeds:
+        supports, labels, queries, truth = draw(vectors, "banking77", n_shot, seed)
+        shares = Decider.fit(supports, labels.tolist(), background=bank())
+        found = shares.probabilities(queries)
+        sure.append(found.max(axis=1))
+        right.append(np.array(shares.labels)[found.argmax(axis=1)] == truth)
+    claimed, correct = np.concatenate(sure), np.concatenate(right)
+    parts = np.array_split(np.argsort(claimed, kind="stable"), 15)
+    rows = [[f"{claimed[p].mean() * 100:.0f}" for p in parts]]
+    rows.append([f"{correct[p].mean() * 100:.0f}" for p in parts])
+    table(f"banking77: reliability at {n_shot} supports", [str(i + 1) for i in range(15)], rows)
+
+
 def split(vectors: Vectors, name: str, n_shot: int, seed: int) -> tuple[np.ndarray, ...]:
     """Two thirds of the classes taught (52 of 77), the others asked as unknown."""
     rng = np.random.default_rng(seed)
@@ -348,6 +364,8 @@ def measure(vectors: Vectors, parts: list[str], *, quick: bool) -> None:  # noqa
     if "episodes" in parts:
         for name in SETS[:4]:
             episodes(vectors, name, 5, opened, 30 if quick else 200)
+    if "reliability" in parts:
+        reliability(vectors, 5, range(2 if quick else 5))
     if "unknown" in parts:
         unknown(vectors, "banking77", opened, range(2 if quick else 5), 0.05)
         for name in () if quick else SETS[:4]:
@@ -363,7 +381,7 @@ def main() -> None:
     parser.add_argument("shared", type=Path)
     parser.add_argument("--vectors", type=Path, default=Path("build/vectors"))
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--only", default="accuracy,episodes,unknown,verify,timing")
+    parser.add_argument("--only", default="accuracy,episodes,reliability,unknown,verify,timing")
     chosen = parser.parse_args()
     measure(Vectors(chosen.shared, chosen.vectors), chosen.only.split(","), quick=chosen.quick)
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from imprint.heads.calibration import Calibration
 from imprint.heads.fitted.adapted import AdaptedHead
@@ -20,15 +19,17 @@ from imprint.heads.fitted.logistic import logistic_head
 from imprint.heads.fitted.ridge import ridge_head
 from imprint.heads.nearest import NearestHead
 from imprint.heads.prototype import PrototypeHead
-from imprint.heads.simulation.episodes import Split, in_order, splits
+from imprint.heads.simulation.contests import Contests
+from imprint.heads.simulation.episodes import Split, ask, in_order, splits
 from imprint.heads.simulation.fitting import Sharpness, fit_calibration, fit_sharpness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from imprint.heads.protocol import Head
+    from imprint.heads.simulation.episodes import Held
     from imprint.heads.supports import SupportSet
-    from imprint.types import Scores, UnitVectors
+    from imprint.types import UnitVectors
 
 HEADS: Final[Mapping[str, Callable[[], Head]]] = {
     "auto": PrototypeHead,  # what it starts from; the supports decide
@@ -46,9 +47,6 @@ _ADAPTED_CLASSES: Final = 5
 # The usual head stays unless another leads by so many standard errors of the difference.
 _CLEARLY: Final = 1.0
 _SPREAD_ROWS: Final = 200
-
-
-Held = list[tuple["Scores", npt.NDArray[np.intp]]]  # scores and classes, one pair per split
 
 
 class Chosen(NamedTuple):
@@ -79,10 +77,9 @@ def choose(
     held = _held_scores(names, parts)
     tried = {one: _tried(one, sorted_supports, held[one]) for one in names}
     best = _best(tried)
-    calibration = fit_calibration(
-        sorted_supports, HEADS[best](), parts, bank, false_accept_rate, tried[best].value, rng
-    )
-    return Chosen(HEADS[best]().fitted(supports), calibration)
+    contests = Contests(supports, HEADS[best]().fitted(supports), HEADS[best], tried[best].value)
+    asked = ask(sorted_supports, parts, held[best], contests, bank, rng)
+    return Chosen(contests.head, fit_calibration(contests, asked, false_accept_rate))
 
 
 def _candidates(supports: SupportSet, parts: list[Split]) -> tuple[str, ...]:

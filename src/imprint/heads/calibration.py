@@ -25,18 +25,22 @@ class Calibration:
     """Numbers that turn a head's scores into probabilities; small, and saved as JSON.
 
     `head` is the head in use (what "auto" chose). `sharpness` multiplies its scores before the
-    softmax over classes. Evidence (see `open_set`) of `known_midpoint` is as likely from a query
-    of a taught class as from one of none, and `known_slope` says how fast that changes. Best
-    evidence under `threshold` answers unknown; `verify_threshold` is the same for one named class.
-    Both are set for `false_accept_rate`. `n_supports` and `n_way` are what it was fitted on.
+    softmax over classes. A query's familiarity is its best evidence plus `contest_weight` times
+    the contest (see `open_set`). Familiarity of `known_midpoint` is as likely from a query of a
+    taught class as from one of none, and `known_slope` says how fast that changes; familiarity
+    under `threshold` answers unknown. `verify_midpoint` and `verify_threshold` are the same for the
+    evidence for one named class. Thresholds are set for `false_accept_rate`. `n_supports` and
+    `n_way` are what it was fitted on.
     """
 
     head: str = "prototype"
     false_accept_rate: float = 0.05
     sharpness: float = 12.0
+    contest_weight: float = 0.0
     known_midpoint: float = 1.0
     known_slope: float = 5.0
     threshold: float = 1.0
+    verify_midpoint: float = 1.0
     verify_threshold: float = 1.0
     n_supports: int = 0
     n_way: int = 0
@@ -48,18 +52,31 @@ class Calibration:
         shares: Probabilities = weights / weights.sum(axis=1, keepdims=True)
         return shares
 
-    def known(self, evidence: Values) -> Values:
-        """Probability that a query with this best evidence belongs to some taught class.
+    def known(self, familiarity: Values) -> Values:
+        """Probability that a query of this familiarity belongs to some taught class.
 
         Taken alike likely beforehand: the number compares queries, it is no forecast of traffic.
         """
-        logit = np.clip(self.known_slope * (evidence - self.known_midpoint), -30, 30)
+        return self._sigmoid(familiarity - np.float32(self.known_midpoint))
+
+    def verified(self, evidence: Values) -> Values:
+        """Probability that a query with this evidence for a named class belongs to it."""
+        return self._sigmoid(evidence - np.float32(self.verify_midpoint))
+
+    @property
+    def known_limit(self) -> float:
+        """Least `known` that is not answered unknown."""
+        return float(self.known(np.array([self.threshold], dtype=np.float32))[0])
+
+    @property
+    def verified_limit(self) -> float:
+        """Least `verified` that is accepted."""
+        return float(self.verified(np.array([self.verify_threshold], dtype=np.float32))[0])
+
+    def _sigmoid(self, above: Values) -> Values:
+        logit = np.clip(self.known_slope * above, -30, 30)
         shares: Values = 1 / (1 + np.exp(-logit))
         return shares
-
-    def known_at(self, evidence: float) -> float:
-        """Give `known` of one best evidence."""
-        return float(self.known(np.array([evidence], dtype=np.float32))[0])
 
     def is_stale(self, n_supports: int, n_way: int, n_changes: int) -> bool:
         """Whether the supports have moved on too far since the fit."""

@@ -12,7 +12,7 @@ from imprint.errors import InvalidOptionError, LabelNotFoundError, VectorError
 from imprint.heads.auto import HEADS, choose
 from imprint.heads.calibration import Calibration, Values
 from imprint.heads.nearest import NearestHead
-from imprint.heads.open_set import Cosines, cosines, thinned
+from imprint.heads.open_set import Cosines, contest, cosines, thinned
 from imprint.heads.prototype import PrototypeHead
 from imprint.heads.supports import SupportSet
 from imprint.types import Candidate, DecisionKind
@@ -192,8 +192,11 @@ class Decider:
             return [Decision("unknown", None, 0.0, 0.0, ())] * len(queries)
         seen = cosines(self.supports, queries, self.bank, support_similarities)
         scores = self._scores(queries, seen, support_similarities)
-        known = self.calibration.known(seen.evidence().max(axis=1))
         shares = self.calibration.class_probabilities(scores)
+        familiarity = seen.evidence().max(axis=1)
+        if self.calibration.contest_weight:
+            familiarity = familiarity + self.calibration.contest_weight * contest(shares)
+        known = self.calibration.known(familiarity)
         repeats: npt.NDArray[np.bool_] = np.greater_equal(seen.nearest, _REPEATED)
         if repeats.any():
             scores, shares, known = _as_taught(repeats, scores, shares, known)
@@ -229,10 +232,10 @@ class Decider:
         evidence = seen.evidence()[:, number]
         own = np.full((len(queries), self.supports.n_way), -np.inf, dtype=np.float32)
         own[:, number] = evidence
-        known = self.calibration.known(evidence)
+        known = self.calibration.verified(evidence)
         known[seen.nearest[:, number] >= _REPEATED] = 1.0
         confidence = known * self._not_negative(queries, own, None)
-        limit = self.calibration.known_at(self.calibration.verify_threshold)
+        limit = self.calibration.verified_limit
         return [Check(value >= limit, value, limit) for value in confidence.tolist()]
 
     def _scores(
@@ -278,7 +281,7 @@ class Decider:
         plain: Similarities,
         k: int,
     ) -> list[Decision]:
-        limit = self.calibration.known_at(self.calibration.threshold)
+        limit = self.calibration.known_limit
         order = top_k(scores, max(k, 2))
         made = []
         for row, chosen in enumerate(order.tolist()):

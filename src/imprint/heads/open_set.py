@@ -3,8 +3,10 @@
 For each class the evidence is the cosine with its prototype, the centered cosine and the cosine
 with its nearest support, less what is owed to the query being near everything: the mean cosine
 with the five most similar other classes, and with the ten most similar background vectors (as
-cohort normalization does in speaker verification: Auckenthaler et al. 2000). It is one number per
-class, the same for every head, so thresholds do not move when the head is chosen anew.
+cohort normalization does in speaker verification: Auckenthaler et al. 2000).
+
+To the best evidence comes the contest: how clearly the head's best class won, as the log-odds of
+its probability. A stranger is often torn between classes even where it is near one of them.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from imprint.heads.prototype import centered_cosines
 
 if TYPE_CHECKING:
     from imprint.heads.supports import SupportSet
-    from imprint.types import QueryVectors, Similarities, UnitVectors
+    from imprint.types import Probabilities, QueryVectors, Similarities, UnitVectors
 
 Evidence = npt.NDArray[np.float32]  # (n_query, n_way), larger is more familiar
 
@@ -27,6 +29,10 @@ Evidence = npt.NDArray[np.float32]  # (n_query, n_way), larger is more familiar
 _OTHERS, _OTHERS_WEIGHT = 5, 0.8
 _BACKGROUND, _BACKGROUND_WEIGHT = 10, 0.3
 BACKGROUND_ROWS: Final = 512
+# Weight of the contest in log-odds, from so many classes on: fewer say little about strangers. A
+# larger weight ranks better still, but the rate then strays further from the one asked for.
+CONTEST_WEIGHT, CONTEST_CLASSES = 0.05, 5
+_CONTEST_CEILING: Final = 0.01
 
 
 class Cosines(NamedTuple):
@@ -59,6 +65,13 @@ def cosines(
         near = supports.rows.dot(queries) if support_similarities is None else support_similarities
         nearest = supports.best_per_class(near)
     return Cosines(plain, centered, nearest, _near_background(queries, bank))
+
+
+def contest(shares: Probabilities) -> npt.NDArray[np.float32]:
+    """Log-odds of the best class (n_query,), levelling off where it is all but certain."""
+    best = shares.max(axis=1)
+    odds: npt.NDArray[np.float32] = np.log(best / (1 - best + _CONTEST_CEILING))
+    return odds
 
 
 def thinned(background: UnitVectors | None, width: int) -> UnitVectors | None:

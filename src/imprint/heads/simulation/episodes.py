@@ -20,7 +20,10 @@ from imprint.vectors import RowBlocks
 
 if TYPE_CHECKING:
     from imprint.heads.calibration import Values
-    from imprint.types import QueryVectors, UnitVectors
+    from imprint.heads.simulation.contests import Contests
+    from imprint.types import QueryVectors, Scores, UnitVectors
+
+    Held = list[tuple[Scores, npt.NDArray[np.intp]]]  # scores and classes, one pair per split
 
 # Supports asked at most, and cells of the query-by-class table: estimates stop moving, time not.
 _ASKED, _CELLS = 800, 2_000_000
@@ -37,14 +40,25 @@ _SAME_CLASS, _SAME_DOMAIN = (3.0, 1.5), (0.8, 1.3)
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Best evidence of simulated queries. `classes` tells which class each stranger came from."""
+    """Familiarity of simulated queries, and for checks of one class the evidence alone.
+
+    `classes` tells which class each stranger came from.
+    """
 
     strangers: Values
     classes: npt.NDArray[np.intp]
-    impostors: Values
     known: Values
     made_strangers: Values
     made_known: Values
+    impostors: Values
+    own: Values
+    made_impostors: Values
+    made_own: Values
+
+
+class _Made(NamedTuple):
+    queries: QueryVectors
+    evidence: Values
 
 
 class Split(NamedTuple):
@@ -93,10 +107,21 @@ def splits(supports: SupportSet, rng: np.random.Generator) -> list[Split]:
 def ask(
     supports: SupportSet,
     parts: list[Split],
+    held: Held,
+    contests: Contests,
     bank: UnitVectors | None,
     rng: np.random.Generator,
 ) -> Asked:
-    """Ask simulated strangers and known queries for their evidence."""
+    """Ask simulated strangers and known queries for their evidence and contest.
+
+    Args:
+        supports: in canonical order.
+        parts: supports held out of their classes.
+        held: scores of those held out, one pair per part.
+        contests: the head that will answer.
+        bank: background vectors.
+        rng: for choosing and making queries.
+    """
     taught = np.flatnonzero(supports.row_class >= 0)
     most = max(32, min(_ASKED, _CELLS // max(supports.n_way, 1)))
     if len(taught) > most:
@@ -105,15 +130,23 @@ def ask(
     own = supports.row_class[taught]
     alone = _own_left_out(supports, queries, own, bank)
     others = supports.n_way > 1
+    strangers = alone.max(axis=1) + contests.without_own(supports, queries, own, rng)
     usual = float(cosines(supports, queries[:64], bank).background.mean())
-    known = [cosines(part.kept, part.queries, bank).evidence().max(axis=1) for part in parts]
+    evidence = _joined(
+        [cosines(part.kept, part.queries, bank).evidence().max(axis=1) for part in parts]
+    )
+    from_same = _made(supports, queries, bank, _SAME_CLASS, usual, rng)
+    from_other = _made(supports, queries, bank, _SAME_DOMAIN, usual, rng)
     return Asked(
-        strangers=alone.max(axis=1) if others else np.empty(0, np.float32),
+        strangers=strangers if others else np.empty(0, np.float32),
         classes=own if others else np.empty(0, np.intp),
         impostors=_some(alone[np.isfinite(alone)], rng),
-        known=np.concatenate(known) if known else np.empty(0, np.float32),
-        made_strangers=_made(supports, queries, bank, _SAME_DOMAIN, usual, rng),
-        made_known=_made(supports, queries, bank, _SAME_CLASS, usual, rng),
+        own=evidence,
+        known=evidence + _joined([contests.of(scores) for scores, _ in held]),
+        made_strangers=from_other.evidence + contests.here(from_other.queries),
+        made_known=from_same.evidence + contests.here(from_same.queries),
+        made_impostors=from_other.evidence,
+        made_own=from_same.evidence,
     )
 
 
@@ -136,8 +169,8 @@ def _made(
     level: tuple[float, float],
     background: float,
     rng: np.random.Generator,
-) -> Values:
-    """Best evidence of queries made at usual similarities to random supports."""
+) -> _Made:
+    """Queries made at usual similarities to random supports, and their best evidence."""
     center, swing = _usual_cosine(bank)
     drawn = center + swing * (level[0] + level[1] * rng.standard_normal(_MADE))
     cosine = np.clip(drawn, -0.95, 0.98)[:, None]
@@ -154,7 +187,11 @@ def _made(
         .evidence()
         .max(axis=1)
     )
-    return best
+    return _Made(made, best)
+
+
+def _joined(parts: list[Values]) -> Values:
+    return np.concatenate(parts) if parts else np.empty(0, np.float32)
 
 
 def _usual_cosine(bank: UnitVectors | None) -> tuple[float, float]:

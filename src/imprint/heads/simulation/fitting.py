@@ -7,21 +7,22 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from imprint.heads.calibration import Calibration
-from imprint.heads.simulation.episodes import Asked, Split, ask
+from imprint.heads.calibration import Calibration, Values
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from imprint.heads.protocol import Head
+    from imprint.heads.simulation.contests import Contests
+    from imprint.heads.simulation.episodes import Asked
     from imprint.heads.supports import SupportSet
-    from imprint.types import Scores, UnitVectors
+    from imprint.types import Scores
 
 # Made queries count as this many classes (strangers) or queries (known) beside the simulated.
 _MADE_CLASSES, _MADE_QUERIES = 3.0, 12.0
 # Thresholds are raised by this many standard errors, the error of so many classes and a few more:
 # which classes were taught decides the rate more than how many examples there are.
-_CAUTION, _CAUTION_CLASSES = 2.0, 8.0
+_CAUTION, _CAUTION_CLASSES = 2.05, 8.0
 # log-sharpness is known beforehand to within a half; neighboring held-out queries are alike.
 _SHARPNESS_SWING, _ALIKE = 0.5, 1.5
 _SHARPNESS_FIRST, _SHARPNESS_GROWTH, _HELD_OUT_RISE = 1.64, 0.11, 0.15
@@ -44,31 +45,26 @@ class _Level(NamedTuple):
     swing: float
 
 
-def fit_calibration(
-    supports: SupportSet,
-    head: Head,
-    parts: list[Split],
-    bank: UnitVectors | None,
-    false_accept_rate: float,
-    sharpness: float,
-    rng: np.random.Generator,
-) -> Calibration:
-    """Set thresholds and the probability of being known from simulated queries."""
-    asked = ask(supports, parts, bank, rng)
-    strangers = _strangers(asked, supports)
-    limit = _limit(strangers, false_accept_rate, supports.n_way)
-    known = _known(asked, strangers)
+def fit_calibration(contests: Contests, asked: Asked, false_accept_rate: float) -> Calibration:
+    """Set thresholds and the probability of being known from what simulated queries brought."""
+    n_way = contests.supports.n_way
+    strangers = _strangers(asked, n_way)
+    known = _known(asked.known, asked.made_known, strangers)
+    impostors = _impostors(asked)
+    own = _known(asked.own, asked.made_own, impostors)
     swing = (strangers.swing + known.swing) / 2
     return Calibration(
-        head=head.name,
+        head=contests.head.name,
         false_accept_rate=false_accept_rate,
-        sharpness=sharpness,
+        sharpness=contests.sharpness,
+        contest_weight=contests.weight,
         known_midpoint=(known.mean + strangers.mean) / 2,
         known_slope=(known.mean - strangers.mean) / swing**2,
-        threshold=limit,
-        verify_threshold=min(limit, _limit(_impostors(asked), false_accept_rate, supports.n_way)),
-        n_supports=supports.n_rows,
-        n_way=supports.n_way,
+        threshold=_limit(strangers, false_accept_rate, n_way),
+        verify_midpoint=(own.mean + impostors.mean) / 2,
+        verify_threshold=_limit(impostors, false_accept_rate, n_way),
+        n_supports=contests.supports.n_rows,
+        n_way=n_way,
     )
 
 
@@ -128,34 +124,32 @@ def _losses(
     return np.concatenate(losses)
 
 
-def _strangers(asked: Asked, supports: SupportSet) -> _Level:
+def _strangers(asked: Asked, n_way: int) -> _Level:
     """Level of queries of no class: left-out classes, and made ones as if of a few classes."""
-    made = _Level(float(asked.made_strangers.mean()), float(asked.made_strangers.std()))
+    made = _Level(float(asked.made_strangers.mean()), float(asked.made_strangers.std()) + 1e-6)
     if not len(asked.strangers):
         return made
-    weights = 1.0 / np.bincount(asked.classes, minlength=supports.n_way)[asked.classes]
+    weights = 1.0 / np.bincount(asked.classes, minlength=n_way)[asked.classes]
     mean = float(np.average(asked.strangers, weights=weights))
     square = float(np.average((asked.strangers - mean) ** 2, weights=weights))
-    n = supports.n_way
     # Made strangers know only one class, so they can tell when to expect more, never less.
-    level = (n * mean + _MADE_CLASSES * max(mean, made.mean)) / (n + _MADE_CLASSES)
-    swing = (n * square + _MADE_CLASSES * made.swing**2) / (n + _MADE_CLASSES)
+    level = (n_way * mean + _MADE_CLASSES * max(mean, made.mean)) / (n_way + _MADE_CLASSES)
+    swing = (n_way * square + _MADE_CLASSES * made.swing**2) / (n_way + _MADE_CLASSES)
     return _Level(level, float(np.sqrt(swing)) + 1e-6)
 
 
-def _known(asked: Asked, strangers: _Level) -> _Level:
-    made, n = asked.made_known, len(asked.known)
-    total = n + _MADE_QUERIES
-    seen = float(asked.known.sum()) if n else 0.0
-    mean = (seen + _MADE_QUERIES * float(made.mean())) / total
-    square = float(((asked.known - mean) ** 2).sum()) if n else 0.0
+def _known(seen: Values, made: Values, strangers: _Level) -> _Level:
+    """Level of queries of a taught class: held-out supports, and made queries as a few more."""
+    total = len(seen) + _MADE_QUERIES
+    mean = (float(seen.sum()) + _MADE_QUERIES * float(made.mean())) / total
+    square = float(((seen - mean) ** 2).sum())
     square += _MADE_QUERIES * float(((made - mean) ** 2).mean())
     swing = float(np.sqrt(square / total)) + 1e-6
     return _Level(max(mean, strangers.mean + 0.3 * strangers.swing), swing)
 
 
 def _impostors(asked: Asked) -> _Level:
-    values = asked.impostors if len(asked.impostors) > 1 else asked.made_strangers
+    values = asked.impostors if len(asked.impostors) > 1 else asked.made_impostors
     return _Level(float(values.mean()), float(values.std()) + 1e-6)
 
 
