@@ -111,13 +111,22 @@ class SupportSet:
         if label not in self.labels:
             return self._with_new_class(rows, label, rows.row(self.n_rows).astype(np.float64))
         number = self.labels.index(label)
-        total = self.sums[number] + vector
+        total = self.checked_sum(vector, number)
+        return self._with_sum(rows, np.append(self.row_class, number), number, total, +1)
+
+    def checked_sum(self, vector: UnitVector, number: int) -> npt.NDArray[np.float64]:
+        """Sum of a class with one more support.
+
+        Raises:
+            OpposedSupportsError: the class's supports would cancel out.
+        """
+        total: npt.NDArray[np.float64] = self.sums[number] + vector
         if float(np.linalg.norm(total)) < _OPPOSED:
             raise OpposedSupportsError(
                 f"this support and the {self.counts[number]} of its class point in opposite "
                 "directions and cancel out; teach it as a class of its own"
             )
-        return self._with_sum(rows, np.append(self.row_class, number), number, total, +1)
+        return total
 
     def removed(self, row: int) -> SupportSet:
         """Return this set without one support; the last row takes its place."""

@@ -85,10 +85,9 @@ class LiveCollection:
 
     def refuse_opposed(self, vector: UnitVector, label: str | None) -> None:
         """Raise OpposedSupportsError when this support would leave its class no direction."""
-        # Under the lock: growing a snapshot writes into blocks that versions share.
-        with self._lock:
-            if self._snapshot is not None and label in self._snapshot.decider.labels:
-                self._snapshot.decider.added(vector, label)
+        supports = self.level().decider.supports
+        if label in supports.labels:
+            supports.checked_sum(vector, supports.labels.index(label))
 
     def known_content(self, content_hash: str) -> tuple[str, str | None] | None:
         """(support_id, label) of the live support with exactly this content, as of `level`."""
