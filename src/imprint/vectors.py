@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 
     from imprint.types import Similarities, UnitVector, UnitVectors
 
-# Rows per block: a product over 2,048 rows of 384 runs at memory speed (over 256 at half of it),
-# and replacing one row copies at most 3 MB, about 70 us. The last block starts small and doubles:
-# a collection of a few supports takes a few kilobytes.
-BLOCK_ROWS = 2048
+# Values per block. A one-query product this small stays on one thread in OpenBLAS (its limit is
+# 4 x 65,536 multiplications); a larger one is spread over all cores, whose waiting threads spin:
+# with a second busy process answers took 67 ms instead of 2. Replacing a row copies at most 1 MB.
+_BLOCK_VALUES = 4 * 65_536
+_MOST_ROWS = 2048
+# The last block starts small and doubles: a collection of a few supports takes a few kilobytes.
 _FIRST_ROWS = 32
 _SMALLEST_LENGTH = 1e-12
 
@@ -104,14 +106,19 @@ class RowBlocks:
     def of(cls, rows: npt.NDArray[np.float32]) -> RowBlocks:
         """Copy a matrix into blocks."""
         n, width = rows.shape
+        size = block_rows(width)
         blocks = []
-        for start in range(0, n, BLOCK_ROWS):
-            part = rows[start : start + BLOCK_ROWS]
+        for start in range(0, n, size):
+            part = rows[start : start + size]
             block = np.zeros((_capacity(len(part)), width), dtype=np.float32)
             block[: len(part)] = part
             blocks.append(block)
-        used = n - (len(blocks) - 1) * BLOCK_ROWS if blocks else 0
+        used = n - (len(blocks) - 1) * size if blocks else 0
         return cls(width, n, tuple(blocks), _Tail(used))
+
+    @property
+    def _size(self) -> int:
+        return block_rows(self.width)
 
     def __len__(self) -> int:
         return self.n_rows
@@ -120,7 +127,7 @@ class RowBlocks:
         """Return this matrix with one more row at the end."""
         if row.shape != (self.width,):
             raise VectorError(f"expected a vector of width {self.width}, got shape {row.shape}")
-        at = self.n_rows % BLOCK_ROWS
+        at = self.n_rows % self._size
         if at == 0:
             block = np.zeros((_FIRST_ROWS, self.width), dtype=np.float32)
             block[0] = row
@@ -138,12 +145,12 @@ class RowBlocks:
         """Return this matrix with one row changed."""
         if not 0 <= index < self.n_rows:
             raise IndexError(index)
-        which, at = divmod(index, BLOCK_ROWS)
+        which, at = divmod(index, self._size)
         block = self.blocks[which].copy()
         block[at] = row
         blocks = (*self.blocks[:which], block, *self.blocks[which + 1 :])
         last = which == len(self.blocks) - 1
-        tail = _Tail(self.n_rows - which * BLOCK_ROWS) if last else self._tail
+        tail = _Tail(self.n_rows - which * self._size) if last else self._tail
         return RowBlocks(self.width, self.n_rows, blocks, tail)
 
     def without(self, index: int) -> RowBlocks:
@@ -151,13 +158,13 @@ class RowBlocks:
         last = self.row(self.n_rows - 1)
         moved = self if index == self.n_rows - 1 else self.replaced(index, last)
         n = self.n_rows - 1
-        n_blocks = -(-n // BLOCK_ROWS)
+        n_blocks = -(-n // self._size)
         # used = -1: no version may append in place where an older version still has a row.
         return RowBlocks(self.width, n, moved.blocks[:n_blocks], _Tail(-1))
 
     def row(self, index: int) -> npt.NDArray[np.float32]:
         """One row (a view: do not write to it)."""
-        which, at = divmod(index, BLOCK_ROWS)
+        which, at = divmod(index, self._size)
         one: npt.NDArray[np.float32] = self.blocks[which][at]
         return one
 
@@ -179,19 +186,25 @@ class RowBlocks:
         return out
 
     def _parts(self) -> list[npt.NDArray[np.float32]]:
-        full, rest = divmod(self.n_rows, BLOCK_ROWS)
+        full, rest = divmod(self.n_rows, self._size)
         parts = [block[:] for block in self.blocks[:full]]
         if rest:
             parts.append(self.blocks[full][:rest])
         return parts
 
 
+def block_rows(width: int) -> int:
+    """Rows of a full block of vectors of this width: a power of two, 32 to 2,048."""
+    fitting = _BLOCK_VALUES // max(width, 1)
+    return max(_FIRST_ROWS, min(_MOST_ROWS, 1 << max(fitting.bit_length() - 1, 0)))
+
+
 def _capacity(n_rows: int) -> int:
-    """Rows a block makes room for: a power of two times the first size, at most BLOCK_ROWS."""
+    """Rows a block makes room for: a power of two times the first size."""
     capacity = _FIRST_ROWS
     while capacity < n_rows:
         capacity *= 2
-    return min(capacity, BLOCK_ROWS)
+    return capacity
 
 
 def stacked(vectors: Iterable[UnitVector], width: int) -> UnitVectors:

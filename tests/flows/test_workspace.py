@@ -7,6 +7,7 @@ import pytest
 import imprint
 from flows.words import TOPICS, WordEncoder, variants
 from imprint import errors
+from imprint.store.ports import GenerationRow
 
 
 def test_what_was_taught_is_there_after_reopening(opened, encoder):
@@ -136,3 +137,16 @@ def test_a_collection_dropped_and_made_anew_elsewhere_is_the_new_one(opened, enc
         here.collection("t")
     there.collection("t", modality="text", encoder=encoder).teach("b", "beta")
     assert here.collection("t").labels() == {"b": 1}
+
+
+def test_a_calibration_saved_in_another_form_is_fitted_again(opened, encoder):
+    first = opened()
+    collection = first.collection("t", modality="text", encoder=encoder)
+    collection.teach("a", "alpha")
+    collection.classify("alpha")
+    row = first.store_view.collection("t")
+    newer = GenerationRow(99, row.encoder_version, 99, {"kind": "calibration.v9"}, row.created_at)
+    with first.writing("calibrate", "t", {}) as writing:
+        writing.put_generation(row.collection_id, newer)
+    first.close()
+    assert opened().collection("t", encoder=encoder).classify("alpha").label == "a"

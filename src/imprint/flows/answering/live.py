@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from imprint.errors import ConflictError, ReadOnlyError
+from imprint.errors import ConflictError, InvalidOptionError, ReadOnlyError
 from imprint.flows.answering.snapshot import Snapshot
 from imprint.flows.policy import Policy
 from imprint.heads.calibration import Calibration
@@ -166,8 +166,13 @@ class LiveCollection:
         row = self.tenant.generation(self.row.collection_id)
         if row is None or row.encoder_version != self.row.encoder_version:
             return None
+        try:
+            calibration = Calibration.from_parameters(row.parameters)
+        except InvalidOptionError:
+            # Saved by another version of Imprint: derived state, and fitted again.
+            return None
         self._saved_generation = row.generation
-        return row.generation, Calibration.from_parameters(row.parameters)
+        return row.generation, calibration
 
     def _build(
         self,
