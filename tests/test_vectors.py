@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imprint.errors import OpposedSupportsError, VectorError
-from imprint.vectors import RowBlocks, block_rows, mean_direction, stacked, top_k, unit
+from imprint.vectors import BLOCK_ROWS, RowBlocks, mean_direction, slice_rows, stacked, top_k, unit
 
 WIDTH = 3
 
@@ -75,7 +75,7 @@ def test_every_version_of_the_matrix_stays_as_it_was(start: int, steps) -> None:
 
 
 def test_rows_beyond_one_block_are_all_there() -> None:
-    rows = np.random.default_rng(0).normal(size=(block_rows(WIDTH) + 40, WIDTH)).astype(np.float32)
+    rows = np.random.default_rng(0).normal(size=(BLOCK_ROWS + 40, WIDTH)).astype(np.float32)
     grown = RowBlocks.of(rows[:10])
     for row in rows[10:]:
         grown = grown.appended(row)
@@ -97,7 +97,15 @@ def test_a_vector_of_another_width_is_refused() -> None:
         matrix.dot(np.ones((1, 4), dtype=np.float32))
 
 
-@pytest.mark.parametrize(("width", "rows"), [(1, 2048), (384, 512), (512, 512), (768, 256)])
-def test_a_block_is_small_enough_to_be_multiplied_on_one_thread(width, rows) -> None:
-    assert block_rows(width) == rows
-    assert width * rows <= 4 * 65_536
+@pytest.mark.parametrize("width", [1, 384, 512, 768, 300_000])
+def test_a_product_is_taken_in_slices_small_enough_for_one_thread(width) -> None:
+    rows = slice_rows(width)
+    assert rows >= 1
+    assert rows == 1 or rows * width <= 4 * 65_536
+
+
+def test_slices_put_together_are_the_whole_product() -> None:
+    rng = np.random.default_rng(1)
+    rows = rng.normal(size=(1500, 400)).astype(np.float32)
+    query = rng.normal(size=(3, 400)).astype(np.float32)
+    np.testing.assert_allclose(RowBlocks.of(rows).dot(query), query @ rows.T, rtol=1e-3, atol=1e-3)

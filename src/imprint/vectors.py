@@ -20,13 +20,15 @@ if TYPE_CHECKING:
 
     from imprint.types import Similarities, UnitVector, UnitVectors
 
-# Values per block. A one-query product this small stays on one thread in OpenBLAS (its limit is
-# 4 x 65,536 multiplications); a larger one is spread over all cores, whose waiting threads spin:
-# with a second busy process answers took 67 ms instead of 2. Replacing a row copies at most 1 MB.
-_BLOCK_VALUES = 4 * 65_536
-_MOST_ROWS = 2048
+# Rows per block: 3 MB at a width of 384, so that the system backs it with large pages (a scan over
+# 512-row blocks takes twice as long). Replacing one row copies a block, about 70 us.
+BLOCK_ROWS = 2048
 # The last block starts small and doubles: a collection of a few supports takes a few kilobytes.
 _FIRST_ROWS = 32
+# A one-query product of at most this many multiplications stays on one thread in OpenBLAS; larger
+# ones are spread over all cores, whose waiting threads spin: with a second busy process answers
+# took 67 ms instead of 2. So products are taken slice by slice.
+_SLICE_VALUES = 4 * 65_536
 _SMALLEST_LENGTH = 1e-12
 
 
@@ -106,19 +108,14 @@ class RowBlocks:
     def of(cls, rows: npt.NDArray[np.float32]) -> RowBlocks:
         """Copy a matrix into blocks."""
         n, width = rows.shape
-        size = block_rows(width)
         blocks = []
-        for start in range(0, n, size):
-            part = rows[start : start + size]
+        for start in range(0, n, BLOCK_ROWS):
+            part = rows[start : start + BLOCK_ROWS]
             block = np.zeros((_capacity(len(part)), width), dtype=np.float32)
             block[: len(part)] = part
             blocks.append(block)
-        used = n - (len(blocks) - 1) * size if blocks else 0
+        used = n - (len(blocks) - 1) * BLOCK_ROWS if blocks else 0
         return cls(width, n, tuple(blocks), _Tail(used))
-
-    @property
-    def _size(self) -> int:
-        return block_rows(self.width)
 
     def __len__(self) -> int:
         return self.n_rows
@@ -127,7 +124,7 @@ class RowBlocks:
         """Return this matrix with one more row at the end."""
         if row.shape != (self.width,):
             raise VectorError(f"expected a vector of width {self.width}, got shape {row.shape}")
-        at = self.n_rows % self._size
+        at = self.n_rows % BLOCK_ROWS
         if at == 0:
             block = np.zeros((_FIRST_ROWS, self.width), dtype=np.float32)
             block[0] = row
@@ -145,12 +142,12 @@ class RowBlocks:
         """Return this matrix with one row changed."""
         if not 0 <= index < self.n_rows:
             raise IndexError(index)
-        which, at = divmod(index, self._size)
+        which, at = divmod(index, BLOCK_ROWS)
         block = self.blocks[which].copy()
         block[at] = row
         blocks = (*self.blocks[:which], block, *self.blocks[which + 1 :])
         last = which == len(self.blocks) - 1
-        tail = _Tail(self.n_rows - which * self._size) if last else self._tail
+        tail = _Tail(self.n_rows - which * BLOCK_ROWS) if last else self._tail
         return RowBlocks(self.width, self.n_rows, blocks, tail)
 
     def without(self, index: int) -> RowBlocks:
@@ -158,13 +155,13 @@ class RowBlocks:
         last = self.row(self.n_rows - 1)
         moved = self if index == self.n_rows - 1 else self.replaced(index, last)
         n = self.n_rows - 1
-        n_blocks = -(-n // self._size)
+        n_blocks = -(-n // BLOCK_ROWS)
         # used = -1: no version may append in place where an older version still has a row.
         return RowBlocks(self.width, n, moved.blocks[:n_blocks], _Tail(-1))
 
     def row(self, index: int) -> npt.NDArray[np.float32]:
         """One row (a view: do not write to it)."""
-        which, at = divmod(index, self._size)
+        which, at = divmod(index, BLOCK_ROWS)
         one: npt.NDArray[np.float32] = self.blocks[which][at]
         return one
 
@@ -179,32 +176,33 @@ class RowBlocks:
         if queries.ndim != 2 or queries.shape[1] != self.width:
             raise VectorError(f"expected queries of width {self.width}, got {queries.shape}")
         out = np.empty((len(queries), self.n_rows), dtype=np.float32)
-        at = 0
+        at, step = 0, slice_rows(self.width)
         for part in self._parts():
-            np.matmul(queries, part.T, out=out[:, at : at + len(part)])
-            at += len(part)
+            for start in range(0, len(part), step):
+                rows = part[start : start + step]
+                np.matmul(queries, rows.T, out=out[:, at : at + len(rows)])
+                at += len(rows)
         return out
 
     def _parts(self) -> list[npt.NDArray[np.float32]]:
-        full, rest = divmod(self.n_rows, self._size)
+        full, rest = divmod(self.n_rows, BLOCK_ROWS)
         parts = [block[:] for block in self.blocks[:full]]
         if rest:
             parts.append(self.blocks[full][:rest])
         return parts
 
 
-def block_rows(width: int) -> int:
-    """Rows of a full block of vectors of this width: a power of two, 32 to 2,048."""
-    fitting = _BLOCK_VALUES // max(width, 1)
-    return max(_FIRST_ROWS, min(_MOST_ROWS, 1 << max(fitting.bit_length() - 1, 0)))
+def slice_rows(width: int) -> int:
+    """Rows of this width that one product takes without being spread over threads."""
+    return max(1, _SLICE_VALUES // max(width, 1))
 
 
 def _capacity(n_rows: int) -> int:
-    """Rows a block makes room for: a power of two times the first size."""
+    """Rows a block makes room for: a power of two times the first size, at most BLOCK_ROWS."""
     capacity = _FIRST_ROWS
     while capacity < n_rows:
         capacity *= 2
-    return capacity
+    return min(capacity, BLOCK_ROWS)
 
 
 def stacked(vectors: Iterable[UnitVector], width: int) -> UnitVectors:
