@@ -17,8 +17,8 @@ def test_a_bundle_answers_exactly_as_its_collection(tickets, tmp_path, encoder, 
             tickets.teach(topic, text)
     tickets.forget(support_id=tickets.supports(limit=1)[0].support_id)
     queries = [text for topic in TOPICS for text in variants(topic, 5)] + ["giraffe volcano"]
-    expected = tickets.classify_many(queries)
     path = tickets.export(tmp_path / "tickets.imprint")
+    expected = tickets.classify_many(queries)
     bundle = imprint.load(path, encoder, settings=settings)
     assert bundle.labels() == tickets.labels()
     for was, now in zip(expected, bundle.classify_many(queries), strict=True):
@@ -68,3 +68,29 @@ def test_a_bundle_holds_no_raw_sample(tickets, tmp_path):
 def test_exporting_where_nothing_can_be_written_is_a_clear_error(tickets, tmp_path):
     with pytest.raises(errors.InvalidOptionError, match="writable"):
         tickets.export(tmp_path / "no" / "such" / "folder" / "b.imprint")
+
+
+@pytest.mark.parametrize("head", ["adapted", "logistic", "lda"])
+def test_a_bundle_of_a_head_with_weights_answers_as_its_collection(
+    opened, tmp_path, encoder, settings, head
+):
+    collection = opened(None).collection(
+        "t", modality="text", encoder=encoder, policy={"head": head}
+    )
+    for topic in TOPICS:
+        for text in variants(topic, 10, seed=1):
+            collection.teach(topic, text)
+    collection.classify("x")
+    collection.teach("refund", "one more that nobody fitted the weights to")
+    path = collection.export(tmp_path / "t.imprint")
+    queries = [text for topic in TOPICS for text in variants(topic, 6)]
+    bundle = imprint.load(path, encoder, settings=settings)
+    for was, now in zip(
+        collection.classify_many(queries), bundle.classify_many(queries), strict=True
+    ):
+        assert (was.decision, was.label, was.generation) == (
+            now.decision,
+            now.label,
+            now.generation,
+        )
+        assert was.confidence == pytest.approx(now.confidence, abs=1e-5)

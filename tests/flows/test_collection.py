@@ -295,3 +295,21 @@ def test_a_negative_turns_what_is_nearest_to_it_into_unknown(tickets):
         tickets.teach("refund", "money back refund return goodwill voucher today")
     tickets.forget(support_id=receipt.support_id)
     assert tickets.classify(query).candidates[0].label == "refund"
+
+
+@pytest.mark.parametrize("head", ["adapted", "logistic", "lda"])
+def test_an_answer_of_a_head_with_weights_is_replayed_between_two_fits(tickets, head):
+    tickets.set_policy({"head": head})
+    for topic in TOPICS:
+        for text in variants(topic, 10, seed=1):
+            tickets.teach(topic, text)
+    tickets.classify("x")
+    tickets.teach("refund", "one more that nobody fitted the weights to")
+    tickets.forget(support_id=tickets.supports(label="login", limit=1)[0].support_id)
+    answer = tickets.classify(variants("refund", 1, seed=8)[0])
+    assert answer.generation < answer.sequence
+    for text in variants("invoice", 30, seed=5):
+        tickets.teach("invoice", text)
+    again = tickets.replay(answer.id)
+    assert (again.decision, again.label) == (answer.decision, answer.label)
+    assert again.confidence == pytest.approx(answer.confidence, abs=1e-4)

@@ -274,8 +274,12 @@ class Collection:
         return advise(self._workspace, self._live, unlabeled, n)
 
     def export(self, path: str | Path) -> Path:
-        """Write a bundle file that `imprint.load` opens read-only. It holds no raw samples."""
-        return write_bundle(path, self._live.row, self.policy, self._live.current())
+        """Write a bundle file that `imprint.load` opens read-only. It holds no raw samples.
+
+        Thresholds and weights are fitted to the supports of this moment first, so that the bundle
+        and the collection answer alike.
+        """
+        return write_bundle(path, self._live.row, self.policy, self._live.refitted())
 
     def describe(self) -> dict[str, Any]:
         """Facts of this collection as a JSON object."""

@@ -99,12 +99,24 @@ class LiveCollection:
         fitted = self._build(then, generation, policy)
         if generation == sequence:
             return fitted
-        return self._build(
-            self.tenant.as_of(self.row.collection_id, sequence),
-            sequence,
-            policy,
-            saved=(generation, fitted.decider.calibration),
-        )
+        now = self.tenant.as_of(self.row.collection_id, sequence)
+        kept, known = {one.support_id for one in now}, {one.support_id for one in then}
+        # What changed between the two is applied as it was then: weights follow, not fitted anew.
+        steps = [replace(one, removed=True) for one in then if one.support_id not in kept]
+        steps += [one for one in now if one.support_id not in known]
+        following = fitted.with_changes(steps, sequence)
+        if following is not None:
+            return following
+        return self._build(now, sequence, policy, saved=(generation, fitted.decider.calibration))
+
+    def refitted(self) -> Snapshot:
+        """Return the current snapshot, fitted to just the supports it holds, and answer with it."""
+        with self._lock:
+            snapshot = self.level()
+            if snapshot.generation != snapshot.sequence:
+                snapshot = snapshot.recalibrated()
+                self._snapshot = snapshot
+            return snapshot
 
     def settle(self, now: datetime, actor: str) -> None:
         """Finish a calibration under way and save it, so that the next process need not fit it."""
