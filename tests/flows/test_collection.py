@@ -313,3 +313,16 @@ def test_an_answer_of_a_head_with_weights_is_replayed_between_two_fits(tickets, 
     again = tickets.replay(answer.id)
     assert (again.decision, again.label) == (answer.decision, answer.label)
     assert again.confidence == pytest.approx(answer.confidence, abs=1e-4)
+
+
+def test_a_calibration_under_way_does_not_undo_a_policy_set_meanwhile(tickets):
+    live = tickets._live
+    tickets.classify("x")
+    fitting = threading.Thread(target=live._recalibrate)
+    with live._lock:  # the fit ends and waits here, with the policy it began with
+        fitting.start()
+        fitting.join(0.5)
+        tickets.set_policy({"false_accept_rate": 0.3})
+        live.level()
+    fitting.join(10)
+    assert live._snapshot.decider.calibration.false_accept_rate == 0.3

@@ -26,7 +26,9 @@ class EncoderShelf:
         self._progress = progress
         self._by_version: dict[str, Encoder] = {}
         self._by_name: dict[str, Encoder] = {}
-        self._lock = threading.Lock()
+        # Held while one is fetched or built, which may take minutes. Looking up what is loaded does
+        # not take it: nobody's answers wait for another collection's new encoder.
+        self._loading = threading.Lock()
 
     def named(self, name: str, modality: Modality) -> Encoder:
         """Load the encoder a new collection asked for (empty: there is no default)."""
@@ -37,10 +39,10 @@ class EncoderShelf:
                 f"no {modality} encoder is built in; add one with `imprint models add FILE` and "
                 "name it, or pass encoder= a callable"
             )
-        with self._lock:
-            encoder = self._by_name.get(name)
-            if encoder is None:
-                encoder = load_encoder(
+        encoder = self._by_name.get(name)
+        if encoder is None:
+            with self._loading:
+                encoder = self._by_name.get(name) or load_encoder(
                     name,
                     cache_dir=self._settings.cache,
                     mirror=self._settings.model_mirror,
@@ -69,8 +71,7 @@ class EncoderShelf:
             raise ModalityMismatchError(
                 f"the encoder reads {found.modality}, the collection holds {modality}"
             )
-        with self._lock:
-            self._by_version[found.version] = found
+        self._by_version[found.version] = found
         return found
 
     def versioned(self, version: str) -> Encoder:
@@ -83,10 +84,10 @@ class EncoderShelf:
         """
         from imprint.encoders.catalogue import load_version
 
-        with self._lock:
-            encoder = self._by_version.get(version)
-            if encoder is None:
-                encoder = load_version(
+        encoder = self._by_version.get(version)
+        if encoder is None:
+            with self._loading:
+                encoder = self._by_version.get(version) or load_version(
                     version,
                     cache_dir=self._settings.cache,
                     mirror=self._settings.model_mirror,

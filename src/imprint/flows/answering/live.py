@@ -217,13 +217,14 @@ class LiveCollection:
 
     def _recalibrate(self) -> None:
         """Fit outside the lock, then bring the result up to date with what came meanwhile."""
-        taken = self._snapshot
+        taken, policy = self._snapshot, self.row.policy
         if taken is None:
             return
         fitted = taken.recalibrated()
         with self._lock:
             latest = self._snapshot
-            if latest is None:
+            if latest is None or self.row.policy != policy:
+                # Fitted for a policy that was replaced meanwhile: the newer snapshot stands.
                 return
             if latest.sequence != taken.sequence:
                 changes = self.tenant.changes(self.row.collection_id, taken.sequence)
