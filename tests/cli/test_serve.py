@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imprint.cli.serve import SCOPES
+from imprint.cli.serve import DEFAULT_SCOPES, SCOPES
 from imprint.serve import auth
 
 if TYPE_CHECKING:
@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
 def test_the_scopes_of_the_help_are_those_of_the_server() -> None:
     assert SCOPES == auth.SCOPES
+    assert DEFAULT_SCOPES == auth.DEFAULT_SCOPES
+
+
+def test_a_key_made_without_scopes_shows_no_samples_and_governs_nothing(told) -> None:
+    assert told("keys", "create", "laptop")["scopes"] == ["teach", "classify"]
 
 
 def test_a_key_is_created_listed_and_revoked(told, run) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imprint.errors import InvalidKeyError, MissingScopeError
-from imprint.serve.auth import Caller, KeyRing
+from imprint.serve.auth import SCOPES, Caller, KeyRing
 from imprint.serve.routes import ENDPOINTS
 from imprint.store.ports import KeyRow
 from serve.problem_checks import problem_in
@@ -64,7 +64,7 @@ def test_every_call_needs_its_scope(
     holder: Callable[..., TestClient], endpoint: ENDPOINTS[0].__class__
 ) -> None:
     path = endpoint.path.replace("{", "").replace("}", "")
-    others = {"teach", "classify", "read_raw", "admin"} - set(endpoint.scopes or ())
+    others = set(SCOPES) - set(endpoint.scopes or ())
     refused = holder(*sorted(others)).request(endpoint.method, path)
     problem_in(refused, 403, "missing_scope")
     for scope in endpoint.scopes or ():

@@ -16,7 +16,9 @@ from imprint.errors import InvalidOptionError
 if TYPE_CHECKING:
     from imprint.cli.session import Session
 
-SCOPES = ("teach", "classify", "read_raw", "admin")  # as in serve.auth; a test holds them together
+# As in serve.auth; a test holds them together.
+SCOPES = ("teach", "classify", "read_raw", "review", "admin")
+DEFAULT_SCOPES = ("teach", "classify")
 NEEDED = ("starlette", "multipart", "prometheus_client", "uvicorn")
 
 
@@ -63,7 +65,7 @@ def keys_verb() -> None:
     "scopes",
     multiple=True,
     type=click.Choice(SCOPES),
-    help="What the key may do; may be given several times. All of them without.",
+    help="What the key may do; may be given several times. Without: teach and classify.",
 )
 @click.option("--tenant", default="default", show_default=True, help="Whose collections it opens.")
 @click.option("--days", type=click.IntRange(1), help="Days until it expires; never without.")
@@ -78,7 +80,7 @@ def create_key(
     """
     with session.workspace() as workspace:
         until = None if days is None else workspace.clock() + timedelta(days=days)
-        row, secret = workspace.create_key(name, scopes or SCOPES, tenant=tenant, expires_at=until)
+        row, secret = workspace.create_key(name, scopes or DEFAULT_SCOPES, tenant=tenant, expires_at=until)
     session.note("This is the only time the secret is shown. Keep it like a password.")
     session.show({**asdict(row), "secret": secret}, secret)
 

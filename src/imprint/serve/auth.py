@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
     from imprint.store.ports import KeyRow
 
-SCOPES = ("teach", "classify", "read_raw", "admin")
+SCOPES = ("teach", "classify", "read_raw", "review", "admin")
+# What a key may do when nothing is said: the main job, and nothing that shows samples or removes.
+DEFAULT_SCOPES = ("teach", "classify")
 
 # Revocation, by whatever process, is seen within this time (promised: one second).
 _FRESH_S = 0.5
