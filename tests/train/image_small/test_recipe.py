@@ -10,17 +10,17 @@ torch = pytest.importorskip("torch")
 from imprint.encoders.image import ImageEncoder, read_card  # noqa: E402
 from imprint.encoders.pixels import PixelRecipe  # noqa: E402
 from imprint.intake.decode import to_sample  # noqa: E402
-from imprint.train.image_augment import Dice, drawing_views, photo_views  # noqa: E402
-from imprint.train.image_backbone import Trunk  # noqa: E402
-from imprint.train.image_bank import drawn, write_bank  # noqa: E402
-from imprint.train.image_export import embedding_of, parity, write_model  # noqa: E402
-from imprint.train.image_loop import (  # noqa: E402
+from imprint.train.image_small.augment import Dice, drawing_views, photo_views  # noqa: E402
+from imprint.train.image_small.backbone import Trunk  # noqa: E402
+from imprint.train.image_small.bank import drawn, write_bank  # noqa: E402
+from imprint.train.image_small.export import embedding_of, parity, write_model  # noqa: E402
+from imprint.train.image_small.loop import (  # noqa: E402
     LoopSettings,
     NotFiniteLossError,
     train_jointly,
 )
-from imprint.train.image_sets import ImageSet, held_out  # noqa: E402
-from imprint.train.image_small import Diary, load_trunk, save_trunk  # noqa: E402
+from imprint.train.image_small.recipe import Diary, load_trunk, save_trunk  # noqa: E402
+from imprint.train.image_small.sets import ImageSet, held_out  # noqa: E402
 
 pytestmark = pytest.mark.train
 
@@ -197,7 +197,7 @@ def test_the_bank_holds_directions_and_says_where_it_is_from(trained, tmp_path):
 
 
 def test_progress_is_written_as_lines_of_json(tmp_path):
-    from imprint.train.image_loop import Progress
+    from imprint.train.image_small.loop import Progress
 
     diary = Diary(tmp_path)
     diary(Progress(10, 0.5, 200.0, 500, {"a": 1.5}), small_trunk())

@@ -1,0 +1,1 @@
+"""The recipe of the image encoder that ships: sets, views, network, loop, export, bank."""
