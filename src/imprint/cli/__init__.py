@@ -35,7 +35,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "evaluate": ("imprint.cli.judge", "Measure few-shot accuracy on labelled material."),
     "models": ("imprint.cli.models", "List, fetch and add encoders."),
     "serve": ("imprint.cli.serve", "Start the HTTP server."),
-    "keys": ("imprint.cli.serve", "Create, list and revoke API keys."),
+    "keys": ("imprint.cli.access.keys", "Create, list, rotate and revoke API keys."),
     "doctor": ("imprint.cli.judge", "Check this machine and the workspace, with advice."),
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -14,6 +14,7 @@ from imprint.errors import (
     CollectionNotFoundError,
     EncoderMismatchError,
     InvalidOptionError,
+    NotFoundError,
 )
 from imprint.flows.answering.answer_log import AnswerLog
 from imprint.flows.answering.encoding import EncoderShelf
@@ -174,19 +175,51 @@ class Workspace:
             scopes,
             now=self.clock(),
             expires_at=expires_at,
+            actor=self._actor,
         )
 
-    def key(self, secret: str) -> KeyRow:
+    def key(self, secret: str, *, now: datetime | None = None) -> KeyRow:
         """The key a secret belongs to. Raises InvalidKeyError."""
-        return self._shared.store.key(secret, now=self.clock())
+        return self._shared.store.key(secret, now=now or self.clock())
 
-    def keys(self) -> list[KeyRow]:
-        """All API keys, newest first, without secrets."""
-        return self._shared.store.keys()
+    def keys(self, *, tenant: str | None = None) -> list[KeyRow]:
+        """API keys of all tenants or of one, newest first, without secrets."""
+        found = self._shared.store.keys()
+        return [key for key in found if tenant in (None, key.tenant)]
 
-    def revoke_key(self, key_id: str) -> None:
-        """Make a key invalid from now on. Raises NotFoundError."""
-        self._shared.store.revoke_key(key_id, now=self.clock())
+    def revoke_key(self, key_id: str, *, tenant: str | None = None) -> None:
+        """Make a key invalid from now on; with `tenant`, only that tenant's.
+
+        Raises:
+            NotFoundError: there is none, or it is another tenant's.
+        """
+        now = self.clock()
+        self._shared.store.revoke_key(key_id, now=now, tenant=tenant, actor=self._actor)
+
+    def rotate_key(
+        self, key_id: str, *, overlap: timedelta, tenant: str | None = None
+    ) -> tuple[KeyRow, str]:
+        """Make a key like this one and let the old one work for `overlap` longer, no more.
+
+        A key that was to expire gets as long a life again as the old one had.
+
+        Raises:
+            NotFoundError: there is no such key that still works, or it is another tenant's.
+        """
+        now = self.clock()
+        old = next((key for key in self.keys(tenant=tenant) if key.key_id == key_id), None)
+        if old is None or not old.is_valid(now):
+            raise NotFoundError("there is no working key with this id; list the keys to see them")
+        until = None if old.expires_at is None else now + (old.expires_at - old.created_at)
+        made = self.create_key(old.name, old.scopes, tenant=old.tenant, expires_at=until)
+        self._shared.store.shorten_key(
+            key_id, now + overlap, now=now, tenant=tenant, actor=self._actor
+        )
+        return made
+
+    def newest_write(self) -> datetime | None:
+        """When the newest audited write was made, by its writer's clock."""
+        return self._shared.store.newest_write()
 
     def audit(self, limit: int = 100, after: int = 0) -> list[AuditRow]:
         """Audit rows of this tenant, oldest first."""

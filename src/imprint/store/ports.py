@@ -112,6 +112,10 @@ class KeyRow:
     expires_at: datetime | None
     revoked_at: datetime | None
 
+    def is_valid(self, now: datetime) -> bool:
+        """Neither revoked nor expired."""
+        return self.revoked_at is None and (self.expires_at is None or self.expires_at > now)
+
 
 @dataclass(frozen=True, slots=True)
 class AuditRow:
@@ -306,6 +310,7 @@ class Store(Protocol):
         *,
         now: datetime,
         expires_at: datetime | None = None,
+        actor: str = "operator",
     ) -> tuple[KeyRow, str]:
         """Make a key; the secret (second item) is returned once and only its hash is stored."""
         ...
@@ -318,8 +323,30 @@ class Store(Protocol):
         """All keys, newest first."""
         ...
 
-    def revoke_key(self, key_id: str, *, now: datetime) -> None:
-        """Raises NotFoundError."""
+    def revoke_key(
+        self, key_id: str, *, now: datetime, tenant: str | None = None, actor: str = "operator"
+    ) -> None:
+        """Make a key invalid from now on; with `tenant`, only a key of that tenant.
+
+        Raises:
+            NotFoundError: there is none, or it is another tenant's.
+        """
+        ...
+
+    def shorten_key(
+        self,
+        key_id: str,
+        until: datetime,
+        *,
+        now: datetime,
+        tenant: str | None = None,
+        actor: str = "operator",
+    ) -> None:
+        """Let a key expire at `until` if it would not sooner. Raises NotFoundError."""
+        ...
+
+    def newest_write(self) -> datetime | None:
+        """When the newest audited write was made, by its writer's clock; None before the first."""
         ...
 
     def check(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from imprint.errors import InvalidKeyError, InvalidNameError, NotFoundError
 from imprint.store.doctor import examined
 from imprint.store.ports import KeyRow
-from imprint.store.rows import to_key
+from imprint.store.rows import to_key, to_moment
 from imprint.store.schema import reads, writes
 from imprint.store.tenant import SqlTenantStore
 
@@ -56,6 +56,7 @@ class SqlStore:
         *,
         now: datetime,
         expires_at: datetime | None = None,
+        actor: str = "operator",
     ) -> tuple[KeyRow, str]:
         """See Store. The secret holds 256 random bits, so its plain SHA-256 cannot be guessed."""
         key_id = secrets.token_hex(6)
@@ -63,7 +64,7 @@ class SqlStore:
         row = KeyRow(key_id, tenant, name, tuple(scopes), now, expires_at, None)
         detail = {"key_id": key_id, "name": name, "scopes": list(scopes)}
         with self.tenant(tenant).transaction(
-            "create_key", actor="operator", now=now, detail=detail
+            "create_key", actor=actor, now=now, detail=detail
         ) as transaction:
             transaction.put_key(row, _fingerprint(secret))
         return row, secret
@@ -78,8 +79,7 @@ class SqlStore:
         if not hmac.compare_digest(given, stored) or row is None:
             raise InvalidKeyError(_UNKNOWN_KEY)
         found = to_key(row[:-1])
-        expired = found.expires_at is not None and found.expires_at <= now
-        if expired or found.revoked_at is not None:
+        if not found.is_valid(now):
             raise InvalidKeyError(_UNKNOWN_KEY)
         return found
 
@@ -88,16 +88,45 @@ class SqlStore:
         with self.connections.reading() as session:
             return [to_key(row) for row in session.rows(reads.KEYS)]
 
-    def revoke_key(self, key_id: str, *, now: datetime) -> None:
+    def revoke_key(
+        self, key_id: str, *, now: datetime, tenant: str | None = None, actor: str = "operator"
+    ) -> None:
         """See Store. Revoking twice keeps the first moment."""
-        with self.connections.reading() as session:
-            row = session.one(reads.KEY, {"key_id": key_id})
-        if row is None:
-            raise NotFoundError("there is no key with this id; `imprint keys list` names them")
-        with self.tenant(to_key(row[:-1]).tenant).transaction(
-            "revoke_key", actor="operator", now=now, detail={"key_id": key_id}
+        owner = self._owner(key_id, tenant)
+        with owner.transaction(
+            "revoke_key", actor=actor, now=now, detail={"key_id": key_id}
         ) as transaction:
             transaction.revoke_key(key_id)
+
+    def shorten_key(
+        self,
+        key_id: str,
+        until: datetime,
+        *,
+        now: datetime,
+        tenant: str | None = None,
+        actor: str = "operator",
+    ) -> None:
+        """See Store."""
+        owner = self._owner(key_id, tenant)
+        with owner.transaction(
+            "shorten_key", actor=actor, now=now, detail={"key_id": key_id}
+        ) as transaction:
+            transaction.shorten_key(key_id, until)
+
+    def newest_write(self) -> datetime | None:
+        """See Store."""
+        with self.connections.reading() as session:
+            row = session.one(reads.NEWEST_WRITE)
+        return None if row is None else to_moment(row[0])
+
+    def _owner(self, key_id: str, tenant: str | None) -> SqlTenantStore:
+        with self.connections.reading() as session:
+            row = session.one(reads.KEY, {"key_id": key_id})
+        owner = None if row is None else to_key(row[:-1]).tenant
+        if owner is None or tenant not in (None, owner):
+            raise NotFoundError("there is no key with this id; list the keys to see them")
+        return self.tenant(owner)
 
     def check(self) -> dict[str, Any]:
         """See Store. Removes files nothing refers to, unless open for reading only."""

@@ -211,6 +211,7 @@ KEY = (
     .select_from(_KEYS)
     .where(keys.c.key_id == bindparam("key_id"))
 )
+NEWEST_WRITE = select(audit.c.at).order_by(audit.c.id.desc()).limit(1)
 KEYS = select(*_KEY_COLUMNS).select_from(_KEYS).order_by(keys.c.created_at.desc(), keys.c.key_id)
 
 FILES = (

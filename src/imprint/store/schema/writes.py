@@ -148,4 +148,12 @@ REVOKE_KEY = (
     .where(keys.c.key_id == bindparam("wanted"), keys.c.revoked_at.is_(None))
     .values(revoked_at=bindparam("at"))
 )
+SHORTEN_KEY = (
+    update(keys)
+    .where(
+        keys.c.key_id == bindparam("wanted"),
+        keys.c.expires_at.is_(None) | (keys.c.expires_at > bindparam("until")),
+    )
+    .values(expires_at=bindparam("until"))
+)
 STAMP = insert(version)

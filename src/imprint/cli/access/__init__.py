@@ -1,0 +1,1 @@
+"""Verbs that say who may do what, and how much of it."""
