@@ -28,7 +28,8 @@ from imprint.store.rows import (
     to_support,
 )
 from imprint.store.schema import reads, writes
-from imprint.store.transaction import SqlTransaction
+from imprint.store.writing.scope import Scope
+from imprint.store.writing.transaction import SqlTransaction
 from imprint.types import RawItem
 
 if TYPE_CHECKING:
@@ -62,20 +63,21 @@ class SqlTenantStore:
         detail: dict[str, Any] | None = None,
     ) -> Iterator[SqlTransaction]:
         """See TenantStore. `detail` is written at the end: it may be completed until then."""
-        made: SqlTransaction | None = None
+        scope: Scope | None = None
         durable = False
         try:
             with self._store.connections.writing() as session:
                 number = self._number_or_new(session)
-                made = SqlTransaction(session, number, self._name, now, actor)
-                made.files = self._store.files
+                scope = Scope(session, number, self._name, to_number(now), actor)
+                scope.files = self._store.files
+                made = SqlTransaction(scope)
                 yield made
                 made.put_audit(verb, collection, detail or {})
             durable = True
             self._known = number
         finally:
-            if made is not None:
-                self._tidy(made, durable=durable)
+            if scope is not None:
+                self._tidy(scope, durable=durable)
 
     def collections(self) -> list[CollectionRow]:
         """See TenantStore."""
@@ -270,7 +272,7 @@ class SqlTenantStore:
                 raise _no_support()
             return row
 
-    def _tidy(self, done: SqlTransaction, *, durable: bool) -> None:
+    def _tidy(self, done: Scope, *, durable: bool) -> None:
         """Unlink files nothing refers to any more. What fails here, the next opening does."""
         candidates = done.doomed if durable else done.written
         if candidates:
