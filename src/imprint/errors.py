@@ -6,6 +6,7 @@
     │   ├── ModalityMismatchError, InvalidLabelError, InvalidNameError, InvalidOptionError
     │   ├── VectorError ── EncoderMismatchError, EmptyClassError, OpposedSupportsError
     │   ├── NotFittedError, TooFewSupportsError, InvalidTableError
+    │   ├── DivergedError, MemoryExhaustedError
     │   └── RequestError ── MalformedRequestError, InvalidRequestError, RequestTooLargeError,
     │       RequestMediaError, SlowRequestError, MethodNotAllowedError
     ├── NotFoundError            name something that exists
@@ -13,14 +14,15 @@
     │       EncoderNotFoundError, AddressNotFoundError
     ├── ConflictError            resolve the clash
     │   └── LabelConflictError, DuplicateSupportError, CollectionExistsError, NewerWorkspaceError,
-    │       IdempotencyConflictError
+    │       IdempotencyConflictError, RunChangedError
     ├── DeniedError              get permission
     │   └── InvalidKeyError, MissingScopeError, ReadOnlyError, UnsafeBindError
     ├── BusyError                come back after retry_after_s
     │   ├── StorageFullError, WorkspaceLockedError, SequenceNotReachedError
     │   └── OverloadedError, TimedOutError, NotReadyError, PortInUseError
     └── CorruptError             repair or restore
-        └── WorkspaceCorruptError, BlobMissingError, ModelHashError, BundleCorruptError
+        └── WorkspaceCorruptError, BlobMissingError, ModelHashError, BundleCorruptError,
+            CheckpointCorruptError
 
 Messages say what happened, the offending number and what to do. They never hold sample content,
 secrets, paths or another tenant's names. HTTP numbers live in serve/problems.py, exit codes in cli.
@@ -135,6 +137,18 @@ class TooFewSupportsError(InvalidInputError):
     """A class holds fewer samples than the protocol needs."""
 
     code = "too_few_supports"
+
+
+class DivergedError(InvalidInputError):
+    """The loss of a training run became NaN or infinite; its last good checkpoint is kept."""
+
+    code = "training_diverged"
+
+
+class MemoryExhaustedError(InvalidInputError):
+    """A training step does not fit into memory; the message says which setting to lower."""
+
+    code = "memory_exhausted"
 
 
 class InvalidTableError(InvalidInputError):
@@ -285,6 +299,12 @@ class IdempotencyConflictError(ConflictError):
     code = "idempotency_conflict"
 
 
+class RunChangedError(ConflictError):
+    """A training run exists already, or was started with other settings than it is resumed with."""
+
+    code = "run_changed"
+
+
 # ---------------------------------------------------------------- Denied
 
 
@@ -404,3 +424,9 @@ class BundleCorruptError(CorruptError):
     """An exported bundle is damaged or not a bundle."""
 
     code = "bundle_corrupt"
+
+
+class CheckpointCorruptError(CorruptError):
+    """A training checkpoint or weights file is damaged or does not fit its network."""
+
+    code = "checkpoint_corrupt"

@@ -1,0 +1,1 @@
+"""Methods that learn where to start: a few gradient steps on the supports make the classifier."""
