@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import sqlite3
+import zlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +17,7 @@ from sqlalchemy import Connection, create_engine, text
 from imprint.errors import ReadOnlyError
 from imprint.store import open_store
 from imprint.store.schema import migrations, tables
-from store.samples import NOW
+from store.samples import NOW, add, new_support, vector
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,9 +85,9 @@ def test_an_older_workspace_is_upgraded_when_opened(
 
     def upgrade(connection: Connection) -> None:
         upgraded.append(True)
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
+        connection.execute(tables.version.update().values(version_num=tables.HEAD))
 
-    monkeypatch.setattr(tables, "REVISIONS", ("0000", "0001"))
+    monkeypatch.setattr(tables, "REVISIONS", ("0000", *tables.REVISIONS))
     monkeypatch.setattr(migrations, "upgrade", upgrade)
     with pytest.raises(ReadOnlyError, match="upgraded"):
         open_store(folder, read_only=True)
@@ -103,3 +105,49 @@ def test_the_audit_trail_can_only_grow(tmp_path: Path) -> None:
         with pytest.raises(sqlite3.IntegrityError, match="append-only"):
             connection.execute(attempt)
     connection.close()
+
+
+def test_a_workspace_of_the_first_schema_keeps_its_rows_and_gets_a_chain(tmp_path: Path) -> None:
+    folder = tmp_path / "w"
+    folder.mkdir()
+    engine = create_engine(f"sqlite:///{folder / 'imprint.sqlite'}")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+        migrations.upgrade(connection, target="0001")
+        for statement in FIRST_ROWS:
+            connection.exec_driver_sql(statement)
+        connection.execute(
+            text("INSERT INTO embeddings VALUES (1, 1, 'toy@1', :crc, :vector)"),
+            {"crc": zlib.crc32(vector(1).tobytes()), "vector": vector(1).tobytes()},
+        )
+    engine.dispose()
+    store = open_store(folder)
+    tenant = store.tenant("acme")
+    (change,) = tenant.changes("id of pets")
+    assert (change.support_id, change.label) == ("s1", "cat")
+    assert change.vector.tobytes() == vector(1).tobytes()
+    raw = tenant.raw("id of pets", "s1")
+    assert raw is not None
+    assert raw.content == b"miaow"
+    report = store.trail.verify()
+    assert report.ok, report.problems
+    assert report.n_rows == 2
+    add(tenant, "id of pets", new_support(2))
+    again = store.trail.verify(report.anchor)
+    assert again.ok, again.problems
+    assert again.n_rows == 3
+    assert store.check()["ok"]
+    store.close()
+
+
+SHA256 = hashlib.sha256(b"miaow").hexdigest()
+FIRST_ROWS = (
+    "INSERT INTO tenants VALUES (1, 'acme')",
+    """INSERT INTO collections VALUES
+    (1, 1, 'id of pets', 'pets', 'text', 'toy', 'toy@1', 8, '{}', 1, 5)""",
+    """INSERT INTO supports VALUES
+    (1, 1, 1, NULL, 's1', 'cat', 'active', 'h1', 6, 'ann', 'test', 'text/plain', 5, '{}', NULL)""",
+    f"INSERT INTO raws VALUES (1, 1, 1, '{SHA256}', CAST('miaow' AS BLOB))",  # noqa: S608
+    "INSERT INTO audit VALUES (1, 1, 5, 'ann', 'create', 'pets', '{}')",
+    """INSERT INTO audit VALUES (2, 1, 6, 'bö"b', 'teach', NULL, '{"n":"é"}')""",
+)

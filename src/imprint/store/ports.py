@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from datetime import datetime
 
+    from imprint.store.trail.trail import Trail
     from imprint.types import Modality, RawItem, Support, SupportState, UnitVector
 
 
@@ -297,6 +298,11 @@ class TenantStore(Protocol):
 
 class Store(Protocol):
     """An open workspace back end."""
+
+    @property
+    def trail(self) -> Trail:
+        """The audit trail of all tenants: listing, exporting, verifying."""
+        ...
 
     def tenant(self, name: str) -> TenantStore:
         """Repositories bound to one tenant (created on first use)."""

@@ -96,6 +96,17 @@ class SqliteConnections:
                     self._close_idle()
 
     @contextmanager
+    def snapshot(self) -> Iterator[Session]:
+        """A session that sees one commit throughout, for reads of many statements."""
+        with self.reading() as session:
+            session.native("BEGIN")
+            try:
+                yield session
+            finally:
+                with suppress(DBAPIError):
+                    session.native("ROLLBACK")
+
+    @contextmanager
     def writing(self) -> Iterator[Session]:
         """A session in a transaction: durable when the block has ended, undone when it raised."""
         self._acquire()

@@ -297,6 +297,8 @@ def _answer_values(row: AnswerRow, tenant: int, number: int) -> Values:
         "confidence": row.confidence,
         "detail": to_json(row.detail),
         "answered_at": to_number(row.answered_at),
+        "sealed": None,
+        "sealed_by": None,
     }
 
 

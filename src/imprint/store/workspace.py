@@ -13,6 +13,7 @@ from imprint.store.ports import KeyRow
 from imprint.store.rows import to_key, to_moment
 from imprint.store.schema import reads, writes
 from imprint.store.tenant import SqlTenantStore
+from imprint.store.trail.trail import Trail
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -39,6 +40,7 @@ class SqlStore:
         self.connections = connections
         self.files = files
         self.answer_cap = answer_cap
+        self.trail = Trail(connections, lambda _: None)
 
     def tenant(self, name: str) -> SqlTenantStore:
         """See Store. A tenant gets its row with its first write."""

@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 
 # Revisions this code can read, oldest first; the last one is what it writes.
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 HEAD = REVISIONS[-1]
 
 Big = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows only in INTEGER columns
@@ -52,9 +52,30 @@ tenants = Table(
     metadata,
     Column("id", Big, primary_key=True),
     Column("name", Text, nullable=False, unique=True),
+    Column("sealed_at", Big),
+    Column("erased_at", Big),
     sqlite_autoincrement=True,
 )
 
+# One wrapped key per row. `tenant` NULL is the workspace itself (its audit key). Of a tenant's keys
+# of purpose "seal" the newest that is not retired seals; retired ones are kept until nothing is
+# left that they sealed. Key numbers stand in ciphertexts and are never given out again.
+data_keys = Table(
+    "data_keys",
+    metadata,
+    Column("id", Big, primary_key=True),
+    Column("tenant", Big, ForeignKey("tenants.id")),
+    Column("purpose", Text, nullable=False),
+    Column("wrapped", LargeBinary, nullable=False),
+    Column("master_key", Text, nullable=False),
+    Column("created_at", Big, nullable=False),
+    Column("retired_at", Big),
+    Index(None, "tenant"),
+    sqlite_autoincrement=True,
+)
+
+# `sealed_at` of a tenant is when its last plain row was sealed, NULL while some may be left.
+#
 # AUTOINCREMENT: the number of a dropped collection is never given out again, so a number
 # remembered by another process can only lead to nothing, never to someone else's rows.
 collections = Table(
@@ -77,7 +98,9 @@ collections = Table(
 )
 
 # `label` NULL is a negative. Forgetting sets `removed_sequence`; erasing also sets `erased_at`,
-# blanks what could identify the sample and deletes the rows below.
+# blanks what could identify the sample and deletes the rows below. Where the tenant has a key,
+# `metadata` is "{}" and `content_hash` a keyed hash; `sealed` holds the two, sealed by key number
+# `sealed_by`. `reason` says why a support was taken out or held back.
 supports = Table(
     "supports",
     metadata,
@@ -96,6 +119,11 @@ supports = Table(
     Column("size_bytes", Big, nullable=False),
     Column("metadata", Text, nullable=False),
     Column("erased_at", Big),
+    Column("removed_at", Big),
+    Column("expires_at", Big),
+    Column("reason", Text),
+    Column("sealed", LargeBinary),
+    Column("sealed_by", Big),
     PrimaryKeyConstraint("collection", "added_sequence"),
     UniqueConstraint("collection", "support_id"),
     Index(
@@ -110,6 +138,7 @@ _SUPPORT_KEY = ("supports.collection", "supports.added_sequence")
 
 # One row per encoder version, so that a change of encoder can embed beside the old rows.
 # `checksum` is the CRC-32 of the bytes: SQLite itself would hand out a damaged page's content.
+# A sealed vector carries its support's content hash inside the seal.
 embeddings = Table(
     "embeddings",
     metadata,
@@ -118,11 +147,13 @@ embeddings = Table(
     Column("encoder_version", Text, nullable=False),
     Column("checksum", Big, nullable=False),
     Column("vector", LargeBinary, nullable=False),
+    Column("sealed_by", Big),
     PrimaryKeyConstraint("collection", "added_sequence", "encoder_version"),
     ForeignKeyConstraint(_SUPPORT, _SUPPORT_KEY),
 )
 
 # Raw bytes: small ones in `content`, larger ones (content NULL) in the file named by `sha256`.
+# Where the tenant has a key, `sha256` is the keyed hash of the bytes and the bytes are sealed.
 raws = Table(
     "raws",
     metadata,
@@ -131,6 +162,7 @@ raws = Table(
     Column("tenant", Big, ForeignKey("tenants.id"), nullable=False),
     Column("sha256", Text, nullable=False),
     Column("content", LargeBinary),
+    Column("sealed_by", Big),
     PrimaryKeyConstraint("collection", "added_sequence"),
     ForeignKeyConstraint(_SUPPORT, _SUPPORT_KEY),
     Index("ix_raws_files", "tenant", "sha256", sqlite_where=text("content IS NULL")),
@@ -154,6 +186,8 @@ generations = Table(
     Column("sequence", Big, nullable=False),
     Column("parameters", Text, nullable=False),
     Column("created_at", Big, nullable=False),
+    Column("sealed", LargeBinary),
+    Column("sealed_by", Big),
     PrimaryKeyConstraint("collection", "generation"),
 )
 
@@ -174,6 +208,8 @@ answers = Table(
     Column("detail", Text, nullable=False),
     Column("answered_at", Big, nullable=False),
     Column("vector", LargeBinary, nullable=False),
+    Column("sealed", LargeBinary),
+    Column("sealed_by", Big),
     UniqueConstraint("tenant", "answer_id"),
     Index(None, "collection"),
     sqlite_autoincrement=True,
@@ -198,6 +234,8 @@ requests = Table(
     Column("fingerprint", Text, nullable=False),
     Column("outcome", Text, nullable=False),
     Column("at", Big, nullable=False),
+    Column("sealed", LargeBinary),
+    Column("sealed_by", Big),
     PrimaryKeyConstraint("tenant", "key"),
     Index(None, "at"),
 )
@@ -215,6 +253,8 @@ keys = Table(
     Column("revoked_at", Big),
 )
 
+# See trail/chain.py: `hash` binds a row to the one before it; a row of an erased tenant keeps only
+# the `digest` of what it said.
 audit = Table(
     "audit",
     metadata,
@@ -225,7 +265,32 @@ audit = Table(
     Column("verb", Text, nullable=False),
     Column("collection", Text),
     Column("detail", Text, nullable=False),
+    Column("salt", LargeBinary),
+    Column("digest", LargeBinary),
+    Column("hash", LargeBinary),
     Index(None, "tenant"),
+    sqlite_autoincrement=True,
+)
+
+# One row: where the chain ends, so that a tail cut off is missed.
+audit_head = Table(
+    "audit_head",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("n_rows", Big, nullable=False),
+    Column("last_id", Big, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    Column("seal", LargeBinary),
+)
+
+# Copies made of this workspace, so that erasing a tenant knows where else to look.
+backups = Table(
+    "backups",
+    metadata,
+    Column("id", Big, primary_key=True),
+    Column("at", Big, nullable=False),
+    Column("place", Text, nullable=False),
+    Column("manifest_sha256", Text, nullable=False),
     sqlite_autoincrement=True,
 )
 

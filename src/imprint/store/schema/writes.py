@@ -8,7 +8,6 @@ from sqlalchemy import and_, bindparam, delete, func, insert, select, update
 
 from imprint.store.schema.tables import (
     answers,
-    audit,
     collections,
     doomed_files,
     embeddings,
@@ -125,9 +124,6 @@ REQUESTED = select(requests.c.fingerprint).where(
 )
 ADD_REQUEST = insert(requests)
 FORGET_REQUESTS = delete(requests).where(requests.c.at < bindparam("oldest"))
-ADD_AUDIT = insert(audit).values(
-    {column.name: bindparam(column.name) for column in audit.c if column.name != "id"}
-)
 
 ADD_TENANT = insert(tenants).values(name=bindparam("name"))
 ANSWERS_COLLECTION = select(collections.c.id).where(_OF_TENANT)

@@ -89,6 +89,8 @@ class RecordWrites:
                 "sequence": row.sequence,
                 "parameters": to_json(row.parameters),
                 "created_at": to_number(row.created_at),
+                "sealed": None,
+                "sealed_by": None,
             },
         )
 
@@ -126,6 +128,8 @@ class RecordWrites:
                 "fingerprint": fingerprint,
                 "outcome": to_json(outcome),
                 "at": self._scope.now,
+                "sealed": None,
+                "sealed_by": None,
             },
         )
 

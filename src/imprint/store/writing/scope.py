@@ -27,6 +27,7 @@ class Scope:
     now: int
     actor: str
     files: RawFiles | None = None
+    seal_key: bytes | None = None  # seals the head of the audit trail
     written: list[str] = field(default_factory=list)
     doomed: set[str] = field(default_factory=set)
     erased: bool = False

@@ -49,6 +49,7 @@ class SupportWrites:
                     "encoder_version": encoder_version,
                     "checksum": zlib.crc32(vector),
                     "vector": vector,
+                    "sealed_by": None,
                 }
                 for at, vector in zip(sequences, vectors, strict=True)
             ],
@@ -97,6 +98,11 @@ class SupportWrites:
                 "size_bytes": len(support.raw.content) if support.raw else 0,
                 "metadata": to_json(support.metadata),
                 "erased_at": None,
+                "removed_at": None,
+                "expires_at": None,
+                "reason": None,
+                "sealed": None,
+                "sealed_by": None,
             }
             for at, support in zip(sequences, new, strict=True)
         ]
@@ -144,6 +150,7 @@ class SupportWrites:
                     "tenant": self._scope.tenant,
                     "sha256": sha256,
                     "content": content if inline else None,
+                    "sealed_by": None,
                 }
             )
         if self._scope.files is not None and large:

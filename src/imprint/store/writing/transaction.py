@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from imprint.store.rows import to_json
-from imprint.store.schema import writes
+from imprint.store.trail.append import append
+from imprint.store.trail.chain import Content
 from imprint.store.writing.records import RecordWrites
 from imprint.store.writing.supports import SupportWrites
 
@@ -73,14 +74,8 @@ class SqlTransaction:
 
     def put_audit(self, verb: str, collection: str | None, detail: dict[str, Any]) -> None:
         """Append the verb's audit row; called once, last."""
-        self._scope.session.run(
-            writes.ADD_AUDIT,
-            {
-                "tenant": self._scope.tenant,
-                "at": self._scope.now,
-                "actor": self._scope.actor,
-                "verb": verb,
-                "collection": collection,
-                "detail": to_json(detail),
-            },
+        scope = self._scope
+        content = Content(
+            0, scope.tenant, scope.now, scope.actor, verb, collection, to_json(detail)
         )
+        append(scope.session, content, scope.seal_key)
