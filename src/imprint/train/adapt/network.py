@@ -1,0 +1,168 @@
+"""A BERT-style sentence encoder as torch sees it: lower layers frozen, upper ones to be tuned."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from imprint.encoders.bert import open_tokenizer
+from imprint.encoders.weights.bert_folder import TOKENIZER, read_shape
+from imprint.errors import InvalidOptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from imprint.types import UnitVectors
+
+_BATCH_TOKENS = 4096
+_HIDDEN = -1e9  # added to attention scores of padding
+
+
+class SentenceNetwork(nn.Module):
+    """Upper layers over cached states of the lower ones, pooled to unit vectors as on ONNX.
+
+    The folder is one that `imprint models add` takes. Attention is computed as written, without
+    fused kernels, so that gradients are the same on every machine of one kind.
+    """
+
+    def __init__(self, folder: Path, n_layers: int) -> None:
+        super().__init__()
+        self.shape = read_shape(folder)
+        if n_layers > self.shape.n_layers:
+            raise InvalidOptionError(
+                f"n_layers is {n_layers}; this encoder has {self.shape.n_layers} layers"
+            )
+        self.tokenizer = open_tokenizer(folder / TOKENIZER, self.shape.max_tokens)
+        self.model: Any = _opened(folder)
+        self.n_frozen = self.shape.n_layers - n_layers
+        for name, weight in self.model.named_parameters():
+            weight.requires_grad_(_moves(name, self.n_frozen))
+
+    def tuned_weights(self) -> list[nn.Parameter]:
+        """Weights that training moves."""
+        return [weight for weight in self.parameters() if weight.requires_grad]
+
+    def add_lora(self, rank: int) -> None:
+        """Train low-rank additions to the attention and feed-forward matrices of upper layers.
+
+        Rank 0 leaves whole matrices to be trained. Needs peft (Hu et al. 2022).
+        """
+        if not rank:
+            return
+        from peft import LoraConfig, inject_adapter_in_model
+
+        upper = range(self.n_frozen, self.shape.n_layers)
+        chosen = [
+            name
+            for name, module in self.model.named_modules()
+            if isinstance(module, nn.Linear) and any(f"layer.{i}." in name for i in upper)
+        ]
+        config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=chosen)
+        self.model = inject_adapter_in_model(config, self.model)
+
+    def merged(self) -> dict[str, torch.Tensor]:
+        """Every weight by the name it has in a plain folder, low-rank additions folded in."""
+        for module in list(self.model.modules()):
+            if hasattr(module, "merge") and hasattr(module, "base_layer"):
+                module.merge()
+        return {
+            name.replace(".base_layer", ""): weight
+            for name, weight in self.model.state_dict().items()
+            if "lora_" not in name
+        }
+
+    def set_dropout(self, share: float) -> None:
+        """Drop this share of activations while training."""
+        for module in self.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = share
+
+    @torch.no_grad()
+    def lower(self, texts: Sequence[str]) -> list[torch.Tensor]:
+        """States (tokens, hidden) of each text after the frozen layers, dropout off."""
+        was_training = self.training
+        self.eval()
+        numbers = [self.tokenizer.encode(text).ids for text in texts]
+        found: list[torch.Tensor] = [torch.empty(0)] * len(texts)
+        for rows in _batches(numbers):
+            ids = nn.utils.rnn.pad_sequence([torch.tensor(numbers[i]) for i in rows], True)
+            states = self.model.embeddings(
+                input_ids=ids, position_ids=torch.arange(ids.shape[1])[None] + self._first()
+            )
+            mask = _mask([len(numbers[i]) for i in rows])
+            states = self._through(states, mask, 0, self.n_frozen)
+            for state, i in zip(states, rows, strict=True):
+                found[i] = state[: len(numbers[i])].clone()
+        self.train(was_training)
+        return found
+
+    def upper(self, states: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Cached states to unit vectors (n, hidden)."""
+        lengths = [len(state) for state in states]
+        padded = nn.utils.rnn.pad_sequence(list(states), batch_first=True)
+        mask = _mask(lengths)
+        top = self._through(padded, mask, self.n_frozen, self.shape.n_layers).float()
+        if self.shape.pooling == "cls":
+            return functional.normalize(top[:, 0], dim=1)
+        return functional.normalize((top * mask[..., None]).sum(dim=1), dim=1)
+
+    @torch.no_grad()
+    def encode(self, states: Sequence[torch.Tensor]) -> UnitVectors:
+        """Unit vectors (n, hidden) of cached states, dropout off, in order."""
+        was_training = self.training
+        self.eval()
+        found = np.empty((len(states), self.shape.hidden), dtype=np.float32)
+        for rows in _batches(states):
+            found[rows] = self.upper([states[i] for i in rows]).numpy()
+        self.train(was_training)
+        return found
+
+    def _first(self) -> int:
+        return self.shape.first_position
+
+    def _through(
+        self, states: torch.Tensor, mask: torch.Tensor, start: int, stop: int
+    ) -> torch.Tensor:
+        hidden = (1.0 - mask)[:, None, None, :] * _HIDDEN
+        for layer in self.model.encoder.layer[start:stop]:
+            out = layer(states, hidden.to(states.dtype))
+            states = out[0] if isinstance(out, tuple) else out  # transformers 4 gives a tuple
+        return states
+
+
+def _opened(folder: Path) -> Any:
+    try:
+        from transformers import AutoModel, logging
+    except ImportError as error:
+        raise InvalidOptionError(
+            "adapting a text encoder needs the train extra: pip install 'imprint[train]'"
+        ) from error
+    logging.disable_progress_bar()
+    return AutoModel.from_pretrained(
+        str(folder), local_files_only=True, attn_implementation="eager", dtype=torch.float32
+    )
+
+
+def _moves(name: str, n_frozen: int) -> bool:
+    words = name.split(".")
+    return words[:2] == ["encoder", "layer"] and int(words[2]) >= n_frozen
+
+
+def _mask(lengths: Sequence[int]) -> torch.Tensor:
+    longest = max(lengths)
+    return (torch.arange(longest)[None] < torch.tensor(lengths)[:, None]).float()
+
+
+def _batches(rows: Sequence[Any]) -> list[list[int]]:
+    """Row numbers in batches of similar length, each of a bounded number of tokens."""
+    found: list[list[int]] = []
+    for i in sorted(range(len(rows)), key=lambda i: len(rows[i])):
+        if not found or (len(found[-1]) + 1) * len(rows[i]) > _BATCH_TOKENS:
+            found.append([])
+        found[-1].append(i)
+    return found
