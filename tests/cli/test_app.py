@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 BUILT = {
     "demo", "serve", "teach", "classify", "verify", "forget", "labels", "supports", "import",
     "export", "report", "advise", "evaluate", "models", "doctor", "keys", "feedback", "collections",
+    "audit",
 }  # fmt: skip
-LATER = ("train", "audit", "quarantine", "backup", "restore", "reindex", "rollout", "bench")
+LATER = ("train", "quarantine", "backup", "restore", "reindex", "rollout", "bench")
 
 
 def every_command() -> Iterator[tuple[str, click.Command]]:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from imprint.encoders.protocol import Encoder
     from imprint.store.ports import AuditRow, KeyRow, Store, TenantStore, Transaction
+    from imprint.store.trail.trail import Trail
     from imprint.types import Modality
 
 DEFAULT_TENANT = "default"
@@ -224,6 +225,11 @@ class Workspace:
     def audit(self, limit: int = 100, after: int = 0) -> list[AuditRow]:
         """Audit rows of this tenant, oldest first."""
         return self.store_view.audit(limit, after)
+
+    @property
+    def trail(self) -> Trail:
+        """The audit trail of all tenants, for the operator."""
+        return self._shared.store.trail
 
     def check(self) -> dict[str, Any]:
         """Integrity of the stored workspace, for `imprint doctor`."""

@@ -1,0 +1,1 @@
+"""Verbs of whoever answers for what is kept: audit, encryption, tenants, backups."""
