@@ -12,8 +12,7 @@ from imprint.encoders.pixels import PixelRecipe  # noqa: E402
 from imprint.intake.decode import to_sample  # noqa: E402
 from imprint.train.image_small.augment import Dice, drawing_views, photo_views  # noqa: E402
 from imprint.train.image_small.backbone import Trunk  # noqa: E402
-from imprint.train.image_small.bank import drawn, write_bank  # noqa: E402
-from imprint.train.image_small.export import embedding_of, parity, write_model  # noqa: E402
+from imprint.train.image_small.local.branch import LocalBranch  # noqa: E402
 from imprint.train.image_small.loop import (  # noqa: E402
     LoopSettings,
     NotFiniteLossError,
@@ -21,6 +20,13 @@ from imprint.train.image_small.loop import (  # noqa: E402
 )
 from imprint.train.image_small.recipe import Diary, load_trunk, save_trunk  # noqa: E402
 from imprint.train.image_small.sets import ImageSet, held_out  # noqa: E402
+from imprint.train.image_small.shipping.bank import drawn, write_bank  # noqa: E402
+from imprint.train.image_small.shipping.embedding import Embedding, fitted, set_batches  # noqa: E402
+from imprint.train.image_small.shipping.export import (  # noqa: E402
+    parity,
+    write_eight_bit_model,
+    write_model,
+)
 
 pytestmark = pytest.mark.train
 
@@ -95,8 +101,9 @@ def trained(tmp_path_factory):
     sets = [photos(), drawings.only(lambda i: not aside(i))]
     folder = tmp_path_factory.mktemp("run")
     trunk = train_jointly(sets, quick(), trunk=small_trunk(), on_progress=Diary(folder))
-    embedding = embedding_of(trunk, sets, SIDE)
-    recipe = PixelRecipe(SIDE, views=("crop", "zoom"), layout="uint8_nhwc")
+    branch = LocalBranch((8, 8, 16, 16), 24).eval()
+    embedding = fitted(Embedding(trunk, branch), [set_batches(one, 2 * SIDE) for one in sets])
+    recipe = PixelRecipe(2 * SIDE, views=("crop", "zoom"), layout="uint8_nhwc")
     encoder = write_model(embedding, folder, "tiny", recipe, {"license": "test"})
     return trunk, embedding, encoder, drawings.only(aside), folder
 
@@ -115,11 +122,21 @@ def test_the_exported_file_agrees_with_torch(trained):
     assert parity(embedding, encoder, samples) > 0.9999
 
 
+def test_the_8_bit_twin_is_close_and_another_version(trained):
+    _, embedding, encoder, new, folder = trained
+    samples = [to_sample((255 - one[0]).numpy(), "image") for one in new.images[:20]]
+    twin = write_eight_bit_model(embedding, folder, encoder, samples[:8], {"license": "test"})
+    assert (encoder.encode(samples) * twin.encode(samples)).sum(axis=1).min() > 0.97
+    assert twin.version != encoder.version
+    again = ImageEncoder(folder / "tiny-int8.onnx", read_card(folder / "tiny-int8.json"))
+    np.testing.assert_array_equal(again.encode(samples[:3]), twin.encode(samples[:3]))
+
+
 def test_the_exported_file_takes_any_batch_size(trained):
     onnxruntime = pytest.importorskip("onnxruntime")
     _, embedding, encoder, _, _ = trained
     session = onnxruntime.InferenceSession(str(encoder._path), providers=["CPUExecutionProvider"])
-    pixels = np.random.default_rng(0).integers(0, 256, (5, SIDE, SIDE, 3), dtype=np.uint8)
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 2 * SIDE, 2 * SIDE, 3), dtype=np.uint8)
     with torch.no_grad():
         expected = embedding(torch.from_numpy(pixels)).numpy()
     np.testing.assert_allclose(session.run(None, {"pixels": pixels})[0], expected, atol=2e-3)
@@ -129,7 +146,7 @@ def test_the_card_fits_its_file(trained):
     *_, encoder, _, folder = trained
     again = ImageEncoder(folder / "tiny.onnx", read_card(folder / "tiny.json"))
     assert again.version == encoder.version
-    assert again.dim == 48 + 32 + 24
+    assert again.dim == 48 + 32 + 24 + 24
 
 
 def test_trunks_are_saved_whole_and_read_back(trained):

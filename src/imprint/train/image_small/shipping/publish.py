@@ -1,6 +1,6 @@
-"""Turn a trained trunk into what the package ships: network, card and background bank.
+"""Turn trained weights into what the package ships: network, 8-bit twin, cards and bank.
 
-python -m imprint.train.image_small.publish --trunk runs/b/trunk.pt --data DIR --into DIR
+python -m imprint.train.image_small.shipping --trunk T.pt --branch B.pt --data DIR --into DIR
 """
 
 from __future__ import annotations
@@ -9,18 +9,34 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from imprint.encoders.pixels import PixelRecipe
-from imprint.train.image_small.bank import N_DRAWN, N_LEARNT, bank_samples, write_bank
-from imprint.train.image_small.export import embedding_of, parity, write_model
+from imprint.train.image_small.augment import Dice
+from imprint.train.image_small.local.branch import load_branch
+from imprint.train.image_small.local.views import board_views, draw_all, surface_views
 from imprint.train.image_small.recipe import load_trunk
 from imprint.train.image_small.sets import load_all
+from imprint.train.image_small.shipping.bank import N_DRAWN, N_LEARNT, bank_samples, write_bank
+from imprint.train.image_small.shipping.embedding import (
+    Embedding,
+    drawn_batches,
+    fitted,
+    set_batches,
+)
+from imprint.train.image_small.shipping.export import parity, write_eight_bit_model, write_model
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from imprint.train.image_small.backbone import Trunk
+    from imprint.train.image_small.local.branch import LocalBranch
+    from imprint.train.image_small.sets import ImageSet
 
 NAME = "image-small"
-RECIPE = PixelRecipe(80, views=("crop", "stretch", "zoom"), layout="uint8_nhwc")
+RECIPE = PixelRecipe(160, views=("crop", "stretch", "zoom"), layout="uint8_nhwc")
 LEAST_PARITY = 0.9999
 
 LEARNT_FROM = [
@@ -62,8 +78,9 @@ def story(command: str, seed: int, minutes: float, figures: dict[str, Any]) -> d
 
 def parser() -> argparse.ArgumentParser:
     """The options."""
-    options = argparse.ArgumentParser(prog="python -m imprint.train.image_small.publish")
+    options = argparse.ArgumentParser(prog="python -m imprint.train.image_small.shipping")
     options.add_argument("--trunk", type=Path, required=True)
+    options.add_argument("--branch", type=Path, required=True)
     options.add_argument("--data", type=Path, required=True)
     options.add_argument("--into", type=Path, required=True, help="the encoders folder")
     options.add_argument("--command", default="", help="how the trunk was trained, for the card")
@@ -79,17 +96,32 @@ def main(arguments: list[str] | None = None) -> None:
     torch.set_num_threads(1)
     sets = load_all(options.data)
     figures = json.loads(options.figures.read_text()) if options.figures else {}
-    embedding = embedding_of(load_trunk(options.trunk), sets, RECIPE.side_px)
+    embedding = shipped_embedding(
+        load_trunk(options.trunk), load_branch(options.branch), sets, options.seed
+    )
     told = story(options.command, options.seed, options.minutes, figures)
     encoder = write_model(embedding, options.into / "models", NAME, RECIPE, told)
     samples = bank_samples(sets, options.seed)
     agreement = parity(embedding, encoder, samples[::10])
     if agreement < LEAST_PARITY:
         raise RuntimeError(f"the exported file agrees with torch only to cosine {agreement:.6f}")
-    bank = options.into / "banks" / f"{NAME}.safetensors"
-    write_bank(encoder, samples, bank, told["background"])
-    sys.stderr.write(f"{encoder.version}: cosine with torch >= {agreement:.6f}\n")
+    write_bank(encoder, samples, options.into / "banks" / f"{NAME}.safetensors", told["background"])
+    light = write_eight_bit_model(embedding, options.into / "models", encoder, samples[::4], told)
+    close = (encoder.encode(samples) * light.encode(samples)).sum(axis=1)
+    sys.stderr.write(
+        f"{encoder.version}: cosine with torch >= {agreement:.6f}\n"
+        f"{light.version}: cosine with fp32, mean {close.mean():.4f}, least {close.min():.4f}\n"
+    )
 
 
-if __name__ == "__main__":
-    main()
+def shipped_embedding(
+    trunk: Trunk, branch: LocalBranch, sets: Sequence[ImageSet], seed: int
+) -> Embedding:
+    """Trunk and branch joined, centered and evened out on the training sets."""
+    drawn, dice, side = draw_all(seed, 200, 8, 40), Dice(seed), RECIPE.side_px
+    views = [make(drawn, 400, side, dice)[0] for make in (surface_views, board_views)]
+    return fitted(
+        Embedding(trunk, branch),
+        [set_batches(one, side) for one in sets],
+        [drawn_batches(one) for one in views],
+    )

@@ -13,7 +13,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from imprint.intake.decode import to_sample
-from imprint.train.image_small.export import squares_of
+from imprint.train.image_small.shipping.embedding import squares_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -20,6 +20,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from imprint.encoders.image import ImageEncoder
 from imprint.encoders.pixels import prepared
+from imprint.train.image_small.backbone import ResidualBlock
 from imprint.vectors import mean_direction
 
 if TYPE_CHECKING:
@@ -27,13 +28,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imprint.encoders.pixels import PixelRecipe
-    from imprint.train.image_small.backbone import ResidualBlock, Trunk
-    from imprint.train.image_small.sets import ImageSet
+    from imprint.train.image_small.shipping.embedding import Embedding
     from imprint.types import Sample
 
 OPSET = 17
-# Which stages make the vector, and how much each counts.
-PARTS = ((3, 1.0), (2, 0.7), (1, 0.5))
+
+
+class HalfLinear(nn.Module):
+    """A product with a matrix kept in fp16 and used in fp32."""
+
+    def __init__(self, plain: nn.Linear) -> None:
+        super().__init__()
+        self.register_buffer("matrix", plain.weight.detach().T.contiguous().half())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(n, width in) to (n, width out)."""
+        return x @ self.get_buffer("matrix").float()
 
 
 class HalfStored(nn.Module):
@@ -53,75 +63,19 @@ class HalfStored(nn.Module):
         return functional.conv2d(x, kernel, self.get_buffer("bias"), self.stride, self.padding)
 
 
-class Embedding(nn.Module):
-    """The whole path from pixels (n, px, px, 3) uint8 to unit vectors (n, dim).
-
-    Three parts, weighted and joined: the last stage averaged, and the strongest response of each
-    channel of the two stages before, which keep texture and stroke. Each part is the root of the
-    pooled features at length one, minus its mean over the training sets, at length one again: the
-    root evens out bursty channels, centering removes what all pictures share (Wang et al. 2019).
-    Parts and weights were chosen on classes set aside.
-    """
-
-    def __init__(self, trunk: Trunk, centers: Sequence[torch.Tensor] | None = None) -> None:
-        super().__init__()
-        self.trunk = copy.deepcopy(trunk).eval()
-        widths = [trunk.widths[stage] for stage, _ in PARTS]
-        for i, width in enumerate(widths):
-            self.register_buffer(f"center{i}", centers[i] if centers else torch.zeros(width))
-        self.dim = sum(widths)
-
-    def rooted(self, pixels: torch.Tensor) -> list[torch.Tensor]:
-        """The parts before centering: (n, width) unit rows each."""
-        maps = self.trunk.stage_maps(pixels.permute(0, 3, 1, 2).float() / 255.0)
-        last = len(maps) - 1
-        pooled = [
-            maps[stage].mean(dim=(2, 3)) if stage == last else maps[stage].amax(dim=(2, 3))
-            for stage, _ in PARTS
-        ]
-        return [functional.normalize(torch.sqrt(one + 1e-6), dim=1) for one in pooled]
-
-    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Unit vectors."""
-        parts = [
-            weight * functional.normalize(part - self.get_buffer(f"center{i}"), dim=1)
-            for i, (part, (_, weight)) in enumerate(zip(self.rooted(pixels), PARTS, strict=True))
-        ]
-        return functional.normalize(torch.cat(parts, dim=1), dim=1)
-
-
-def embedding_of(trunk: Trunk, sets: Sequence[ImageSet], side_px: int) -> Embedding:
-    """Center a trunk on the mean over the sets it learnt from, every set counting the same."""
-    plain = Embedding(trunk)
-    means: list[list[torch.Tensor]] = []
-    for one in sets:
-        rows = torch.linspace(0, len(one.images) - 1, min(len(one.images), 600)).long()
-        with torch.no_grad():
-            batches = [plain.rooted(squares_of(one, r, side_px)) for r in torch.split(rows, 50)]
-        means.append([torch.cat(part).mean(dim=0) for part in zip(*batches, strict=True)])
-    return Embedding(trunk, [torch.stack(part).mean(dim=0) for part in zip(*means, strict=True)])
-
-
-def squares_of(one: ImageSet, rows: torch.Tensor, side_px: int) -> torch.Tensor:
-    """Plain pictures of a set, as the network will see them: (n, px, px, 3) uint8."""
-    images = one.images[rows].float()
-    images = functional.interpolate(
-        images, size=(side_px, side_px), mode="bicubic", antialias=True, align_corners=False
-    )
-    images = images.round().clamp(0, 255)
-    if one.drawing:
-        images = (255.0 - images).expand(-1, 3, -1, -1)
-    return images.byte().permute(0, 2, 3, 1).contiguous()
-
-
 def lightened(embedding: Embedding) -> Embedding:
     """The same network with every norm fused into its convolution and weights stored in fp16."""
     light = copy.deepcopy(embedding)
-    trunk: Any = light.trunk
-    trunk.stem, trunk.stem_norm = _fused(trunk.stem, trunk.stem_norm)
-    for stage in trunk.stages:
-        for block in stage:
-            _lighten_block(block)
+    for network in (light.trunk, light.branch):
+        parts: Any = network
+        parts.stem, parts.stem_norm = _fused(parts.stem, parts.stem_norm)
+    for module in list(light.modules()):
+        if isinstance(module, ResidualBlock):
+            _lighten_block(module)
+    for name, value in list(light.named_buffers(recurse=False)):
+        if name.startswith("turn"):
+            light.register_buffer(name, value.half())
+    light.branch.last = HalfLinear(light.branch.last)  # type: ignore[assignment]
     return light.eval()
 
 
@@ -162,18 +116,42 @@ def write_model(
     """Write `<name>.onnx` and `<name>.json` and open them."""
     path = folder / f"{name}.onnx"
     write_onnx(embedding, path, recipe.side_px)
+    numeric = "weights stored as fp16, arithmetic in fp32"
+    return _with_card(path, name, embedding.dim, recipe, {"numeric": numeric, **story})
+
+
+def write_eight_bit_model(
+    embedding: Embedding,
+    folder: Path,
+    plain: ImageEncoder,
+    samples: Sequence[Sample],
+    story: dict[str, Any],
+) -> ImageEncoder:
+    """Write the 8-bit twin of `plain` beside it, calibrated on samples of the training sets."""
+    from imprint.encoders.models.eight_bit import write_eight_bit
+
+    name, recipe = f"{plain.name}-int8", plain.recipe
+    path = folder / f"{name}.onnx"
+    views = (view for one in samples for view in prepared(one.value, recipe))  # type: ignore[arg-type]
+    write_eight_bit(folder / f"{plain.name}.onnx", path, views)
+    numeric = "convolutions in int8 (static, per channel), the rest in fp32"
+    return _with_card(path, name, embedding.dim, recipe, {"numeric": numeric, **story})
+
+
+def _with_card(
+    path: Path, name: str, dim: int, recipe: PixelRecipe, story: dict[str, Any]
+) -> ImageEncoder:
     card = {
         "format": "image-onnx.v1",
         "name": name,
         "modality": "image",
-        "dim": embedding.dim,
+        "dim": dim,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "preprocessing": recipe.to_json(),
-        "numeric": "weights stored as fp16, arithmetic in fp32",
         **story,
     }
-    card_path = folder / f"{name}.json"
-    card_path.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = json.dumps(card, indent=2, ensure_ascii=False) + "\n"
+    path.with_suffix(".json").write_text(text, encoding="utf-8")
     return ImageEncoder(path, card)
 
 
