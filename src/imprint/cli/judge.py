@@ -94,6 +94,7 @@ def _stage(session: Session, folder: str) -> imprint.Workspace:
 @click.option("--n-query", default=15, show_default=True)
 @click.option("--episodes", default=600, show_default=True)
 @click.option("--seed", default=0, show_default=True)
+@click.option("--transductive", is_flag=True, help="Queries of an episode inform each other.")
 @click.option("--text-column", metavar="NAME", help="Column of the texts.")
 @click.option("--label-column", metavar="NAME", help="Column of the labels.")
 @click.option("--html", metavar="FILE", help="Write a report to look at, too.")

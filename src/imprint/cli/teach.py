@@ -95,6 +95,7 @@ def taught_collection(
 @click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
 @as_text
 @click.option("--top-k", default=5, show_default=True, help="How many candidates to list.")
+@click.option("--transductive", is_flag=True, help="Several sources inform each other.")
 def classify_verb(
     session: Session,
     *,
@@ -102,6 +103,7 @@ def classify_verb(
     sources: tuple[str, ...],
     as_text: bool,
     top_k: int,
+    transductive: bool,
 ) -> int:
     r"""Say which taught class a source belongs to, or that it belongs to none.
 
@@ -117,7 +119,7 @@ def classify_verb(
             answer = opened.classify(given[0], top_k=top_k)
             session.show(answer, answer_text(answer))
             return OK
-        answers = opened.classify_many(given, top_k=top_k)
+        answers = opened.classify_many(given, top_k=top_k, transductive=transductive)
     return _many(session, sources, answers)
 
 
@@ -247,6 +249,8 @@ def answer_text(answer: Answer) -> str:
         title = "nearest" if i == 0 else ""
         lines.append(f"  {title:9} {near.label}  {near.similarity:.2f}  {near.support_id}")
     lines += [f"  note      {note}" for note in answer.notes]
+    if answer.transductive:
+        lines.append("  note      informed by the other sources of this call")
     lines.append(f"  answer    {answer.id}")
     return "\n".join(lines)
 

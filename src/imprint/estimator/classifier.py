@@ -28,6 +28,8 @@ _USUAL_RATE = 0.05
 # Matrix products of another shape round differently in the last bits. Asking in batches of one
 # size gives a row the same answer whatever else is asked with it.
 _BATCH = 32
+# Rows that inform each other at most, where that is asked for.
+_TOGETHER = 1024
 
 
 class FewShotClassifier(Scoring, Face):  # type: ignore[misc] # scikit-learn brings no types
@@ -109,9 +111,15 @@ class FewShotClassifier(Scoring, Face):  # type: ignore[misc] # scikit-learn bri
             self.classes_ = classes_of(np.concatenate([self.classes_, expected]))
         return self
 
-    def predict(self, X: Any) -> Labels:
-        """Label of each row; `unknown_label` below the threshold when a rate was stated."""
-        judged = self._judged(X)
+    def predict(self, X: Any, *, transductive: bool = False) -> Labels:
+        """Label of each row; `unknown_label` below the threshold when a rate was stated.
+
+        Args:
+            X: vectors.
+            transductive: let the rows of this call inform each other: right more often where they
+                are many, but an answer then depends on what else is asked.
+        """
+        judged = self._judged(X, transductive=transductive)
         best: Labels = self.classes_[judged.probabilities.argmax(axis=1)]
         if self.false_accept_rate is None:
             return best
@@ -121,12 +129,14 @@ class FewShotClassifier(Scoring, Face):  # type: ignore[misc] # scikit-learn bri
         same = np.asarray([self.unknown_label]).dtype.kind == self.classes_.dtype.kind
         return np.array(answers.tolist()) if same else answers
 
-    def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
+    def predict_proba(self, X: Any, *, transductive: bool = False) -> npt.NDArray[np.float64]:
         """Calibrated probability of each class, given that the row belongs to one.
 
-        Columns follow `classes_`, rows sum to one. `known_score` says whether it does.
+        Columns follow `classes_`, rows sum to one. `known_score` says whether it does;
+        `transductive` is as for `predict`.
         """
-        shares = self._judged(X).probabilities.astype(np.float64)
+        judged = self._judged(X, transductive=transductive)
+        shares = judged.probabilities.astype(np.float64)
         total: npt.NDArray[np.float64] = shares / shares.sum(axis=1, keepdims=True)
         return total
 
@@ -134,9 +144,11 @@ class FewShotClassifier(Scoring, Face):  # type: ignore[misc] # scikit-learn bri
         """Probability that each row belongs to some taught class."""
         return self._judged(X).known
 
-    def _judged(self, X: Any) -> Judged:
+    def _judged(self, X: Any, *, transductive: bool = False) -> Judged:
         rows = self._asked(X)
         taught = [self._names.get(label) for label in self.classes_.tolist()]
+        if transductive:
+            return judge(self.decider_, rows, taught, _TOGETHER, transductive=True)
         n_padded = -len(rows) % _BATCH
         padded = np.concatenate([rows, np.zeros((n_padded, rows.shape[1]), dtype=np.float32)])
         whole = judge(self.decider_, padded, taught, _BATCH)

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from imprint.encoders.protocol import Encoder
     from imprint.store.ports import CollectionRow
-    from imprint.types import Answer, Modality, Verification
+    from imprint.types import Answer, Modality, Sample, Verification
 
 KIND = "bundle.v1"
 _MANIFEST = "bundle.json"
@@ -150,16 +150,29 @@ class Bundle:
         return answer
 
     def classify_many(
-        self, sources: Iterable[Any], *, top_k: int = 5
+        self, sources: Iterable[Any], *, top_k: int = 5, transductive: bool = False
     ) -> list[Answer | ImprintError]:
-        """Answer many queries; an Answer, or the error of its source, for each, in order."""
-        outcomes: list[Answer | ImprintError] = []
+        """Answer many queries; an Answer, or the error of its source, for each, in order.
+
+        `transductive` is as for `Collection.classify_many`.
+        """
+        decoded: list[Sample | ImprintError] = []
         for source in sources:
             try:
-                outcomes.append(self.classify(source, top_k=top_k))
+                decoded.append(to_sample(source, self.modality))
             except InvalidInputError as error:
-                outcomes.append(error)
-        return outcomes
+                decoded.append(error)
+        samples = [one for one in decoded if not isinstance(one, ImprintError)]
+        made = answers(
+            self._snapshot,
+            embed(self._encoder, samples) if samples else [],
+            encoder_version=self.encoder_version,
+            top_k=top_k,
+            notes=[sample.notes for sample in samples],
+            transductive=transductive,
+        )
+        found = iter(made)
+        return [one if isinstance(one, ImprintError) else next(found) for one in decoded]
 
     def verify(self, label: str, source: Any) -> Verification:
         """Answer whether one query is of the named class."""

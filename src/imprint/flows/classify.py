@@ -20,10 +20,16 @@ if TYPE_CHECKING:
     from imprint.types import Answer, Sample
 
 _MOST_CANDIDATES = 100
+_ASKED_ALONE = "first answered together with other queries; this is the answer for it alone"
 
 
 def classify_samples(
-    workspace: Workspace, live: LiveCollection, samples: Sequence[Sample], top_k: int
+    workspace: Workspace,
+    live: LiveCollection,
+    samples: Sequence[Sample],
+    top_k: int,
+    *,
+    transductive: bool = False,
 ) -> list[Answer]:
     """Embed and answer samples; each answer goes to the prediction log when that is kept."""
     if not 1 <= top_k <= _MOST_CANDIDATES:
@@ -38,6 +44,7 @@ def classify_samples(
         encoder_version=version,
         top_k=top_k,
         notes=[sample.notes for sample in samples],
+        transductive=transductive,
     )
     if live.policy.log_answers and workspace.settings.log_answers:
         for embedding, answer in zip(embeddings, made, strict=True):
@@ -46,7 +53,12 @@ def classify_samples(
 
 
 def classify_sources(
-    workspace: Workspace, live: LiveCollection, sources: Iterable[Any], top_k: int
+    workspace: Workspace,
+    live: LiveCollection,
+    sources: Iterable[Any],
+    top_k: int,
+    *,
+    transductive: bool = False,
 ) -> list[Answer | ImprintError]:
     """Answer many sources; a refused source gives its error in its place."""
     decoded: list[Sample | ImprintError] = []
@@ -56,18 +68,23 @@ def classify_sources(
         except ImprintError as error:
             decoded.append(error)
     samples = [one for one in decoded if not isinstance(one, ImprintError)]
-    found = iter(classify_samples(workspace, live, samples, top_k))
+    found = iter(classify_samples(workspace, live, samples, top_k, transductive=transductive))
     return [one if isinstance(one, ImprintError) else next(found) for one in decoded]
 
 
 def replayed(live: LiveCollection, row: AnswerRow) -> Answer:
-    """Answer a logged query again, from the supports, thresholds and policy of that moment."""
+    """Answer a logged query again, from the supports, thresholds and policy of that moment.
+
+    An answer that other queries of its call informed is given again for the query alone, and says
+    so: what was asked with it is not kept together.
+    """
     snapshot = live.as_of(row.sequence, row.generation, Policy.of(row.detail["policy"]))
     (answer,) = answers(
         snapshot,
         [Embedding(row.vector, row.encoder_version, row.content_hash)],
         encoder_version=live.row.encoder_version,
         top_k=row.detail["top_k"],
+        notes=[(_ASKED_ALONE,)] if row.detail.get("transductive") else (),
     )
     return answer
 
@@ -99,6 +116,10 @@ def _row(
         decision=answer.decision,
         label=answer.label,
         confidence=answer.confidence,
-        detail={"top_k": top_k, "policy": live.row.policy},
+        detail={
+            "top_k": top_k,
+            "policy": live.row.policy,
+            **({"transductive": True} if answer.transductive else {}),
+        },
         answered_at=workspace.clock(),
     )

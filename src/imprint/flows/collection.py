@@ -24,7 +24,8 @@ from imprint.flows.classify import (
 from imprint.flows.judging.advise import advise
 from imprint.flows.judging.report import report_on
 from imprint.flows.policy import Policy, checked_label
-from imprint.flows.teach import Lesson, teach_batch, teach_one
+from imprint.flows.teach import teach_batch, teach_one
+from imprint.flows.teaching.lessons import label_or_none, lesson_of, lessons_of
 from imprint.intake.decode import to_sample
 
 if TYPE_CHECKING:
@@ -105,8 +106,8 @@ class Collection:
         A label of None teaches a negative, "not this one": queries nearer to it than to any
         support of a class are answered "unknown". It is no evidence and no candidate.
 
-        When the receipt is returned the support is durable and the next `classify` can answer
-        with it. Teaching the very same sample again under the same label changes nothing and
+        When the receipt is returned the support is durable and, unless a check held it for review
+        (`state` "quarantined"), the next `classify` can answer with it. Teaching the very same sample again under the same label changes nothing and
         returns the same support.
 
         Raises:
@@ -114,10 +115,9 @@ class Collection:
             LabelConflictError: the same sample is taught under another label.
             StorageFullError, ReadOnlyError: nothing was written.
         """
-        named = _label_or_none(label)
-        sample = self._sample(source, media_type)
-        (embedding,) = embed(self._encoder(), [sample])
-        lesson = Lesson(named, sample, embedding, dict(metadata or {}), origin)
+        lesson = lesson_of(
+            self._live, label, source, metadata=metadata, origin=origin, media_type=media_type
+        )
         return teach_one(self._live, lesson, self._workspace.act(), idempotency_key)
 
     def teach_many(
@@ -158,11 +158,23 @@ class Collection:
         return classify_samples(self._workspace, self._live, samples, top_k)[0]
 
     def classify_many(
-        self, sources: Iterable[Source], *, top_k: int = 5, min_sequence: int | None = None
+        self,
+        sources: Iterable[Source],
+        *,
+        top_k: int = 5,
+        min_sequence: int | None = None,
+        transductive: bool = False,
     ) -> list[Answer | ImprintError]:
-        """Answer many queries; an Answer, or the error of its source, for each, in order."""
+        """Answer many queries; an Answer, or the error of its source, for each, in order.
+
+        With `transductive`, queries of this call inform each other (up to 1,024 in a row), and
+        answers say so: right more often on many queries of few supports, but an answer then
+        depends on what else was asked.
+        """
         self._reached(min_sequence)
-        return classify_sources(self._workspace, self._live, sources, top_k)
+        return classify_sources(
+            self._workspace, self._live, sources, top_k, transductive=transductive
+        )
 
     def verify(self, label: str, source: Source, *, media_type: str | None = None) -> Verification:
         """Answer whether one query is of the named class, at the stated false-accept rate.
@@ -247,7 +259,7 @@ class Collection:
         Raises:
             AnswerNotFoundError: no such answer is on record.
         """
-        named = _label_or_none(label)
+        named = label_or_none(label)
         logged_answer(self._workspace, self._live, answer_id)
         with self._workspace.writing("feedback", self.name, {"answer_id": answer_id}) as writing:
             writing.put_feedback(answer_id, named, self._workspace.clock())
@@ -306,20 +318,10 @@ class Collection:
     def _teach_taken(
         self, taken: list[tuple[str | None, Source]], origin: str
     ) -> list[Receipt | ImprintError]:
-        outcomes: list[Receipt | ImprintError | tuple[str | None, Sample]] = []
-        for label, source in taken:
-            try:
-                outcomes.append((_label_or_none(label), self._sample(source)))
-            except ImprintError as error:
-                outcomes.append(error)
-        good = [one for one in outcomes if isinstance(one, tuple)]
-        embeddings = embed(self._encoder(), [sample for _, sample in good]) if good else []
-        lessons = [
-            Lesson(label, sample, embedding, {}, origin)
-            for (label, sample), embedding in zip(good, embeddings, strict=True)
-        ]
+        made = lessons_of(self._live, taken, origin)
+        lessons = [one for one in made if not isinstance(one, ImprintError)]
         taught = iter(teach_batch(self._live, lessons, self._workspace.act()))
-        return [next(taught) if isinstance(one, tuple) else one for one in outcomes]
+        return [one if isinstance(one, ImprintError) else next(taught) for one in made]
 
     def _sample(self, source: Source, media_type: str | None = None) -> Sample:
         return to_sample(source, self.modality, media_type=media_type)
@@ -346,10 +348,6 @@ class Collection:
             raise SequenceNotReachedError(
                 f"sequence {min_sequence} is not written here yet (at {self.sequence}); try again"
             )
-
-
-def _label_or_none(label: str | None) -> str | None:
-    return None if label is None else checked_label(label)
 
 
 def checked_modality(row: CollectionRow, modality: str | None) -> None:

@@ -44,6 +44,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - the protocols have this many numbers; 
     n_unknown_way: int | None = None,
     background: Any = None,
     leave_out: bool = False,
+    transductive: bool = False,
     settings: Settings | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> EvaluationReport:
@@ -69,6 +70,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - the protocols have this many numbers; 
         background: vectors of no class; None takes those of the encoder.
         leave_out: leave out sources that cannot be read, and count them; else the first is an
             error.
+        transductive: let the queries of an episode inform each other; the report says so.
         settings: where encoders are found; None reads the usual ones.
         progress: called with (stage, done, total), stages "embed" and "episodes".
 
@@ -96,7 +98,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - the protocols have this many numbers; 
         n_unknown_way=n_unknown_way,
     )
     bank = reader.background if background is None else unit(background)
-    choice = trial.HeadChoice(head, false_accept_rate, bank)
+    choice = trial.HeadChoice(head, false_accept_rate, bank, transductive)
     trials = []
     for number, episode in enumerate(_jobs(plan, train, asked, seed)):
         rng = np.random.default_rng([seed, number, 1])
@@ -166,4 +168,5 @@ def _record(
         n_samples=train.pool.n_rows + (0 if episodic else asked.pool.n_rows),
         n_left_out=train.n_left_out + (0 if episodic else asked.n_left_out),
         encoder_version=version,
+        transductive=choice.transductive,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -11,12 +11,13 @@ import numpy.typing as npt
 from imprint.errors import InvalidOptionError, LabelNotFoundError, VectorError
 from imprint.heads.auto import HEADS, choose
 from imprint.heads.calibration import Calibration, Values
+from imprint.heads.decision import Check, Decision, Weighed
+from imprint.heads.fitted.transductive import informed
 from imprint.heads.nearest import NearestHead
 from imprint.heads.open_set import Cosines, contest, cosines, thinned
 from imprint.heads.prototype import PrototypeHead
 from imprint.heads.supports import SupportSet
-from imprint.types import Candidate, DecisionKind
-from imprint.vectors import RowBlocks, top_k
+from imprint.vectors import RowBlocks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,38 +33,10 @@ if TYPE_CHECKING:
         UnitVectors,
     )
 
-# Two classes this close in probability are told apart by noise: the answer is ambiguous.
-_AMBIGUOUS_RATIO: Final = 0.9
 # How fast a negative nearer than any support of the best class turns the answer to unknown.
 _NEGATIVE_SLOPE: Final = 40.0
 # A query this near a support is that very sample again (float32 leaves an error of about 1e-6).
 _REPEATED: Final = 0.9995
-# Probability that a repeated sample is of the class it was taught under: owners err, too.
-_TAUGHT_RIGHT: Final = 0.99
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """Answer to one query: kind, label, confidence, `known` and the classes considered.
-
-    `known` is the probability that the query belongs to some taught class, taking both cases as
-    alike likely beforehand. `confidence` is the probability that the best candidate is right if
-    the query is of a taught class; with a single class taught, it is `known`.
-    """
-
-    kind: DecisionKind
-    label: str | None
-    confidence: float
-    known: float
-    candidates: tuple[Candidate, ...]
-
-
-class Check(NamedTuple):
-    """Outcome of a 1:1 check; `threshold` is the confidence that would just have passed."""
-
-    accepted: bool
-    confidence: float
-    threshold: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +152,7 @@ class Decider:
         *,
         top_k: int = 5,
         support_similarities: Similarities | None = None,
+        transductive: bool = False,
     ) -> list[Decision]:
         """Decide each query.
 
@@ -186,27 +160,28 @@ class Decider:
             queries: unit rows.
             top_k: candidates to name, best first.
             support_similarities: cosine with each row, when the index has them already.
+            transductive: let the queries of this call inform each other. Which classes come first
+                then depends on what is asked together; what is unknown does not. One query alone
+                and a single class are answered as without it.
         """
         queries = self._checked(queries)
         if not self.supports.n_way:
             return [Decision("unknown", None, 0.0, 0.0, ())] * len(queries)
         seen = cosines(self.supports, queries, self.bank, support_similarities)
-        scores = self._scores(queries, seen, support_similarities)
-        shares = self.calibration.class_probabilities(scores)
-        familiarity = seen.evidence().max(axis=1)
-        if self.calibration.contest_weight:
-            familiarity = familiarity + self.calibration.contest_weight * contest(shares)
-        known = self.calibration.known(familiarity)
+        weighed = self._weighed(queries, seen, support_similarities)
+        if transductive:
+            weighed = self._together(queries, weighed)
         repeats: npt.NDArray[np.bool_] = np.greater_equal(seen.nearest, _REPEATED)
         if repeats.any():
-            scores, shares, known = _as_taught(repeats, scores, shares, known)
-        known = known * self._not_negative(queries, scores, support_similarities)
+            weighed = weighed.as_taught(repeats)
+        kept = self._not_negative(queries, weighed.scores, support_similarities)
+        weighed = weighed._replace(known=weighed.known * kept)
         if self.supports.n_way == 1:
             # With nothing to compare, being right is being known.
-            shares = known[:, None]
-        return self._decisions(scores, shares, known, seen.plain, top_k)
+            weighed = weighed._replace(shares=weighed.known[:, None])
+        return weighed.decisions(self.labels, seen.plain, top_k, self.calibration.known_limit)
 
-    def probabilities(self, queries: QueryVectors) -> Probabilities:
+    def probabilities(self, queries: QueryVectors, *, transductive: bool = False) -> Probabilities:
         """Probability of each class, given that the query is of one: (n_query, n_way).
 
         Columns follow `labels`. The same numbers as the candidates of `decide` (but one where a
@@ -216,6 +191,9 @@ class Decider:
         queries = self._checked(queries)
         if not self.supports.n_way:
             return np.empty((len(queries), 0), dtype=np.float32)
+        if transductive:
+            seen = cosines(self.supports, queries, self.bank)
+            return self._together(queries, self._weighed(queries, seen, None)).shares
         return self.calibration.class_probabilities(self.head.scores(self.supports, queries))
 
     def verify(self, queries: QueryVectors, label: str) -> list[Check]:
@@ -237,6 +215,24 @@ class Decider:
         confidence = known * self._not_negative(queries, own, None)
         limit = self.calibration.verified_limit
         return [Check(value >= limit, value, limit) for value in confidence.tolist()]
+
+    def _weighed(
+        self, queries: QueryVectors, seen: Cosines, similarities: Similarities | None
+    ) -> Weighed:
+        scores = self._scores(queries, seen, similarities)
+        shares = self.calibration.class_probabilities(scores)
+        familiarity = seen.evidence().max(axis=1)
+        if self.calibration.contest_weight:
+            familiarity = familiarity + self.calibration.contest_weight * contest(shares)
+        return Weighed(scores, shares, self.calibration.known(familiarity))
+
+    def _together(self, queries: QueryVectors, weighed: Weighed) -> Weighed:
+        """Let queries inform each other, each as far as it is likely of a taught class."""
+        sharpness = np.float32(self.calibration.sharpness)
+        features = queries - self.supports.center()
+        features /= np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-9)
+        scores = informed(features, sharpness * weighed.scores, weighed.known) / sharpness
+        return weighed._replace(scores=scores, shares=self.calibration.class_probabilities(scores))
 
     def _scores(
         self, queries: QueryVectors, seen: Cosines, similarities: Similarities | None
@@ -273,44 +269,6 @@ class Decider:
         kept: Values = 1 / (1 + np.exp(-gap))
         return kept
 
-    def _decisions(
-        self,
-        scores: Scores,
-        shares: Probabilities,
-        known: Values,
-        plain: Similarities,
-        k: int,
-    ) -> list[Decision]:
-        limit = self.calibration.known_limit
-        order = top_k(scores, max(k, 2))
-        made = []
-        for row, chosen in enumerate(order.tolist()):
-            candidates = tuple(
-                Candidate(self.labels[c], float(shares[row, c]), float(plain[row, c]))
-                for c in chosen
-            )
-            sure = float(known[row])
-            kind = _kind(candidates, sure >= limit)
-            label = candidates[0].label if kind == "recognized" else None
-            made.append(Decision(kind, label, candidates[0].confidence, sure, candidates[:k]))
-        return made
-
-
-def _as_taught(
-    repeats: npt.NDArray[np.bool_], scores: Scores, shares: Probabilities, known: Values
-) -> tuple[Scores, Probabilities, Values]:
-    """Answer what was taught word for word as it was taught, whatever the class around it says.
-
-    A receipt promises that its support is recognizable. A class of many supports may have its
-    prototype, or its boundary, far from one of them; the sample itself is better evidence. Under
-    two labels the two share the answer.
-    """
-    rows: npt.NDArray[np.bool_] = np.any(repeats, axis=1)
-    taught = repeats / np.maximum(repeats.sum(axis=1, keepdims=True), 1)
-    sure = (_TAUGHT_RIGHT * taught + (1 - _TAUGHT_RIGHT) * shares).astype(np.float32)
-    shares = np.where(rows[:, None], sure, shares)
-    return np.where(rows[:, None], shares, scores), shares, np.where(rows, np.float32(1), known)
-
 
 def _fits(calibration: Calibration, head: str, false_accept_rate: float) -> bool:
     same_head = head in ("auto", calibration.head) and calibration.head in HEADS
@@ -326,13 +284,3 @@ def _checked_rows(rows: SupportVectors) -> SupportVectors:
     if not np.isfinite(made).all():
         raise VectorError("a support vector holds NaN or infinity; remove it or impute it first")
     return made
-
-
-def _kind(candidates: tuple[Candidate, ...], is_known: bool) -> DecisionKind:  # noqa: FBT001
-    if not is_known:
-        return "unknown"
-    if len(candidates) > 1:
-        first, second = candidates[0].confidence, candidates[1].confidence
-        if second >= _AMBIGUOUS_RATIO * first:
-            return "ambiguous"
-    return "recognized"

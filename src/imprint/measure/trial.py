@@ -19,15 +19,21 @@ if TYPE_CHECKING:
 
 # Bounds the memory of decisions and of scores over many classes.
 _BATCH = 512
+# Queries that inform each other at most, as many as one call over HTTP may hold.
+_TOGETHER = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class HeadChoice:
-    """Which head is judged and what it is told; equal for every episode."""
+    """Which head is judged and what it is told; equal for every episode.
+
+    `transductive`: queries of an episode, the unknown ones too, inform each other.
+    """
 
     head: str = "auto"
     false_accept_rate: float = 0.05
     background: UnitVectors | None = field(default=None, repr=False)
+    transductive: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +103,17 @@ def run(
         background=choice.background,
         rng=rng,
     )
-    asked = np.concatenate([queries[episode.query_rows], queries[episode.unknown_rows], taught])
-    judged = judge(decider, asked, sorted(set(names)))
-    n_known, n_asked = len(episode.query_rows), len(asked) - len(taught)
+    asked = np.concatenate([queries[episode.query_rows], queries[episode.unknown_rows]])
+    labels = sorted(set(names))
+    judged = (
+        judge(decider, asked, labels, _TOGETHER, transductive=True)
+        if choice.transductive
+        else judge(decider, asked, labels)
+    )
+    n_known = len(episode.query_rows)
     mine = judged.probabilities[:n_known]
-    own = judged.probabilities[n_asked:].argmax(axis=1) == episode.support_class
+    again = judge(decider, taught, labels).probabilities
+    own = again.argmax(axis=1) == episode.support_class
     return Trial(
         episode=episode,
         answered=mine.argmax(axis=1),
@@ -110,8 +122,8 @@ def run(
         brier=brier_terms(mine, episode.query_class),
         known=judged.known[:n_known],
         recognized=judged.recognized[:n_known],
-        unknown_known=judged.known[n_known:n_asked],
-        unknown_recognized=judged.recognized[n_known:n_asked],
+        unknown_known=judged.known[n_known:],
+        unknown_recognized=judged.recognized[n_known:],
         support_accuracy=float(own.mean()),
     )
 
@@ -121,8 +133,10 @@ def judge(
     queries: QueryVectors,
     labels: Sequence[str | None],
     batch: int = _BATCH,
+    *,
+    transductive: bool = False,
 ) -> Judged:
-    """Ask all queries, `batch` at a time.
+    """Ask all queries, `batch` at a time; `transductive`, those of a batch inform each other.
 
     Columns of the probabilities follow `labels`; one that is not taught (or None) gets zeros.
     """
@@ -130,17 +144,17 @@ def judge(
     places = [i for i, label in enumerate(labels) if label in column]
     columns = [column[label] for label in labels if label in column]
     starts = range(0, max(len(queries), 1), batch)
-    whole = _joined([_judged(decider, queries[at : at + batch]) for at in starts])
+    whole = _joined([_judged(decider, queries[at : at + batch], transductive) for at in starts])
     probabilities = np.zeros((len(queries), len(labels)), dtype=np.float32)
     probabilities[:, places] = whole.probabilities[:, columns]
     return replace(whole, probabilities=probabilities)
 
 
-def _judged(decider: Decider, queries: QueryVectors) -> Judged:
+def _judged(decider: Decider, queries: QueryVectors, transductive: bool) -> Judged:  # noqa: FBT001
     # Two candidates are what it takes to tell recognized from ambiguous.
-    decisions = decider.decide(queries, top_k=2)
+    decisions = decider.decide(queries, top_k=2, transductive=transductive)
     return Judged(
-        decider.probabilities(queries),
+        decider.probabilities(queries, transductive=transductive),
         np.array([decision.known for decision in decisions], dtype=np.float64),
         np.array([decision.kind == "recognized" for decision in decisions], dtype=np.bool_),
         np.array([decision.kind == "unknown" for decision in decisions], dtype=np.bool_),

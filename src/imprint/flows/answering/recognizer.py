@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imprint.flows.answering.snapshot import Snapshot
-    from imprint.types import Embedding, QueryVectors
+    from imprint.heads import Decision
+    from imprint.types import Embedding, Evidence, QueryVectors
 
 N_EVIDENCE = 5
+MOST_TOGETHER = 1024
 
 
 def answers(
@@ -25,31 +27,56 @@ def answers(
     encoder_version: str,
     top_k: int,
     notes: Sequence[tuple[str, ...]] = (),
+    transductive: bool = False,
 ) -> list[Answer]:
     """Answer queries: decision, calibrated candidates and the supports that made them.
+
+    `transductive`: queries inform each other, up to 1,024 in a row, and answers are marked so. A
+    query that is alone, and a collection of one class, are answered as ever.
 
     Raises:
         EncoderMismatchError: an embedding was made by another encoder than the supports'.
     """
     queries = _comparable(embeddings, encoder_version, snapshot)
+    # One query at a time: a matrix product over several rows rounds differently, and an answer
+    # must not depend on what else was asked in the same call, unless that is asked for.
+    size = MOST_TOGETHER if transductive and snapshot.decider.supports.n_way > 1 else 1
+    made: list[Answer] = []
+    for at in range(0, len(queries), size):
+        taken = notes[at : at + size] if notes else [()] * size
+        made += _answered(snapshot, queries[at : at + size], encoder_version, top_k, taken)
+    return made
+
+
+def _answered(
+    snapshot: Snapshot,
+    queries: QueryVectors,
+    encoder_version: str,
+    top_k: int,
+    notes: Sequence[tuple[str, ...]],
+) -> list[Answer]:
+    """Answer queries, which inform each other where there are several."""
+    together = len(queries) > 1
+    similarities = snapshot.index.similarities(queries)
+    decisions = snapshot.decider.decide(
+        queries, top_k=top_k, support_similarities=similarities, transductive=together
+    )
+    evidence = snapshot.nearest(queries, max(top_k, N_EVIDENCE), similarities)
     return [
-        _answer(snapshot, queries[i : i + 1], encoder_version, top_k, notes[i] if notes else ())
-        for i in range(len(queries))
+        _answer(snapshot, decision, near, encoder_version, noted, transductive=together)
+        for decision, near, noted in zip(decisions, evidence, notes, strict=False)
     ]
 
 
 def _answer(
     snapshot: Snapshot,
-    query: QueryVectors,
+    decision: Decision,
+    evidence: tuple[Evidence, ...],
     encoder_version: str,
-    top_k: int,
     notes: tuple[str, ...],
+    *,
+    transductive: bool,
 ) -> Answer:
-    # One query at a time: a matrix product over several rows rounds differently, and an answer
-    # must not depend on what else was asked in the same call.
-    similarities = snapshot.index.similarities(query)
-    (decision,) = snapshot.decider.decide(query, top_k=top_k, support_similarities=similarities)
-    (evidence,) = snapshot.nearest(query, max(top_k, N_EVIDENCE), similarities)
     return Answer(
         id=f"a_{secrets.token_hex(10)}",
         decision=decision.kind,
@@ -61,6 +88,7 @@ def _answer(
         generation=snapshot.generation,
         sequence=snapshot.sequence,
         notes=notes,
+        transductive=transductive,
     )
 
 

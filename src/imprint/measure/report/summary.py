@@ -36,7 +36,8 @@ ProtocolName = Literal["episodic", "full"]
 class Protocol:
     """How the numbers came about: enough to repeat them.
 
-    `n_left_out` samples could not be read and took no part.
+    `n_left_out` samples could not be read and took no part. `transductive`: queries asked together
+    informed each other, which answers given one at a time cannot have.
     """
 
     protocol: ProtocolName
@@ -52,6 +53,7 @@ class Protocol:
     n_samples: int
     n_left_out: int
     encoder_version: str | None
+    transductive: bool = False
 
 
 class NearSupport(NamedTuple):

@@ -48,7 +48,8 @@ def headline(protocol: Protocol) -> str:
         )
     encoder = f", encoder {protocol.encoder_version}" if protocol.encoder_version else ""
     left_out = f"; {protocol.n_left_out} unreadable left out" if protocol.n_left_out else ""
-    return f"{job}, seed {protocol.seed}, head {protocol.head}{encoder}{left_out}"
+    together = " (transductive: queries informed each other)" if protocol.transductive else ""
+    return f"{job}, seed {protocol.seed}, head {protocol.head}{together}{encoder}{left_out}"
 
 
 def percent(estimate: Estimate | None) -> str:

@@ -49,7 +49,10 @@ def _classify_many(call: Call, collection: Collection, fields: dict[str, Any]) -
             outcomes.append(error)
     found = iter(
         collection.classify_many(
-            sources, top_k=fields.get("top_k", 5), min_sequence=fields.get("min_sequence")
+            sources,
+            top_k=fields.get("top_k", 5),
+            min_sequence=fields.get("min_sequence"),
+            transductive=fields.get("transductive", False),
         )
     )
     answers = [next(found) if outcome is None else outcome for outcome in outcomes]
@@ -113,7 +116,7 @@ ENDPOINTS = (
         problems=(404, 409, 424),
         examples=[Example(JSON, {"text": "please refund my order", "top_k": 3})],
         note='Many: `{"inputs": [...]}` gives `{"answers": [...]}` in the same order, where a '
-        "refused input has an `error` in its place.",
+        "refused input has an `error` in its place. With `transductive`, inputs inform each other.",
     ),
     Endpoint(
         "POST",

@@ -69,6 +69,10 @@ REQUESTS: dict[str, Schema] = {
             "inputs": listed(ref("Input"), minItems=1, maxItems=1024),
             "top_k": TOP_K,
             "min_sequence": MIN_SEQUENCE,
+            "transductive": {
+                "type": "boolean",
+                "description": "Let the inputs inform each other; answers are marked so.",
+            },
         },
         ["inputs"],
     ),

@@ -132,6 +132,10 @@ RESPONSES: dict[str, Schema] = {
             "generation": COUNT,
             "sequence": COUNT,
             "notes": listed(TEXT),
+            "transductive": {
+                "type": "boolean",
+                "description": "Other inputs of the same call informed this answer.",
+            },
         },
         [
             "id",
