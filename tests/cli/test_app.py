@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BUILT = {
+    "train",
     "demo", "serve", "teach", "classify", "verify", "forget", "labels", "supports", "import",
     "export", "report", "advise", "evaluate", "models", "doctor", "keys", "feedback", "collections",
     "audit",
 }  # fmt: skip
-LATER = ("train", "quarantine", "backup", "restore", "reindex", "rollout", "bench")
+LATER = ("quarantine", "backup", "restore", "reindex", "rollout", "bench")
 
 
 def every_command() -> Iterator[tuple[str, click.Command]]:

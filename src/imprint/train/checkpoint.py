@@ -5,6 +5,7 @@ Tensors and JSON only, nothing that could run code when it is read.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from dataclasses import dataclass
@@ -115,6 +116,30 @@ def load_backbone(path: Path) -> Backbone:
             "the weights in this file do not fit the network it names; train again"
         ) from None
     return backbone.eval()
+
+
+def load_like(backbone: Backbone, first: Backbone) -> None:
+    """Give a backbone the weights of another of the same shape.
+
+    Raises:
+        RunChangedError: the two are of different shapes.
+    """
+    try:
+        backbone.load_state_dict(first.state_dict())
+    except RuntimeError:
+        raise RunChangedError(
+            "the weights to start with are of another network or image size; name the same "
+            "backbone and px as the run they come from"
+        ) from None
+
+
+def weights_hash(network: torch.nn.Module) -> str:
+    """SHA-256 of all weights and buffers by name, as 64 hex digits."""
+    digest = hashlib.sha256()
+    for name, value in sorted(network.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _write(path: Path, tensors: Tensors, about: dict[str, str]) -> None:

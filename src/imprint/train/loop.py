@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import copy
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,10 +17,11 @@ from torch import nn
 
 from imprint.errors import DivergedError, ImprintError, MemoryExhaustedError
 from imprint.train.backbones import make_backbone
-from imprint.train.evaluation import EpisodeScore, score_episodes
+from imprint.train.checkpoint import load_backbone, load_like, weights_hash
+from imprint.train.evaluation import score_episodes
 from imprint.train.precision import half_pays
-from imprint.train.recording import RunStart, Unrecorded
-from imprint.train.runs import RunFolder
+from imprint.train.recording import Outcome, Progress, RunStart, Unrecorded
+from imprint.train.runs import RunFolder, RunState
 from imprint.train.sampling import LOSS, TEST, VALIDATION, StepSampler, stream
 from imprint.train.settings import flat
 
@@ -29,55 +29,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from imprint.train.backbones import Backbone
+    from imprint.train.evaluation import EpisodeScore
     from imprint.train.methods.protocol import Batch, Learner, Method
     from imprint.train.recording import Recorder
     from imprint.train.settings import RunSettings
     from imprint.train.sources.pool import Splits
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a run is: share 0 to 1 of its time or steps, seconds left at the present pace."""
-
-    step: int
-    epoch: int
-    share: float
-    left_s: float
-    metrics: dict[str, float]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a run ended with. `status` is "finished" or "stopped_early"."""
-
-    status: str
-    reason: str
-    n_steps: int
-    elapsed_s: float
-    best_epoch: int
-    validation: EpisodeScore
-    test: EpisodeScore
-    learner: Learner = field(repr=False)
-
-
-@dataclass
-class RunState:
-    """Everything that changes while a run goes on, and that a checkpoint holds."""
-
-    learner: Learner
-    averaged: Learner | None
-    optimizer: torch.optim.Optimizer
-    best: dict[str, torch.Tensor]
-    half: bool
-    step: int = 0
-    elapsed_s: float = 0.0
-    best_accuracy: float = -1.0
-    best_epoch: int = 0
-
-    @property
-    def judged(self) -> Learner:
-        """The weights that are validated and kept: averaged ones where there are any."""
-        return self.learner if self.averaged is None else self.averaged
 
 
 def train(
@@ -87,14 +44,15 @@ def train(
     *,
     folder: Path | None = None,
     resume: bool = False,
+    start: Path | None = None,
     recorder: Recorder | None = None,
     on_progress: Callable[[Progress], None] | None = None,
-    clock: Callable[[], float] = time.monotonic,
 ) -> Outcome:
     """Train one learner and judge it on test episodes.
 
     With a `folder` the run can be resumed: with the same settings and images it goes on from its
     last epoch and, when epochs bound it, ends with the very same weights as a run never stopped.
+    `start` names trained weights whose backbone the run begins with.
 
     Raises:
         TooFewSupportsError: the images cannot fill the steps or episodes asked for.
@@ -102,7 +60,9 @@ def train(
         DivergedError: the loss became NaN or infinite; the last good checkpoint is kept.
         MemoryExhaustedError: a step did not fit into memory; says what to lower.
     """
-    run = _Run(method, splits, settings, RunFolder(folder), recorder or Unrecorded(), clock)
+    run = _Run(method, splits, settings, RunFolder(folder), recorder or Unrecorded())
+    if start is not None:
+        run.begin_with(start)
     return run.whole(resume=resume, on_progress=on_progress or (lambda _: None))
 
 
@@ -116,16 +76,21 @@ class _Run:
         settings: RunSettings,
         folder: RunFolder,
         recorder: Recorder,
-        clock: Callable[[], float],
     ) -> None:
         self.method, self.splits, self.settings = method, splits, settings
-        self.folder, self.recorder, self.clock = folder, recorder, clock
+        self.folder, self.recorder = folder, recorder
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.first: Backbone | None = None
         self.shape = (settings.n_way, settings.n_shot, settings.n_query)
         self.params = {
             **{f"method.{name}": value for name, value in flat(method).items()},
             **{f"run.{name}": value for name, value in flat(settings).items()},
         }
+
+    def begin_with(self, start: Path) -> None:
+        """Take the backbone's first weights from an earlier run; their hash is a setting."""
+        self.first = load_backbone(start)
+        self.params["start_hash"] = weights_hash(self.first)
 
     def whole(self, *, resume: bool, on_progress: Callable[[Progress], None]) -> Outcome:
         """From the first check to the last file."""
@@ -187,6 +152,8 @@ class _Run:
         torch.manual_seed(self.settings.seed)
         channels = self.splits.train.images.shape[1]
         backbone = make_backbone(self.settings.backbone, channels, self.settings.image_px)
+        if self.first is not None:
+            load_like(backbone, self.first)
         learner = self.method.prepare(backbone, self.splits.train.n_classes)
         learner.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         averaged = copy.deepcopy(learner).eval() if self.settings.averaging else None
@@ -215,7 +182,7 @@ class _Run:
         on_progress: Callable[[Progress], None],
     ) -> tuple[str, str]:
         """Train until something ends the run; returns its status and the reason."""
-        began = self.clock() - state.elapsed_s
+        began = time.monotonic() - state.elapsed_s
         while (share := self._share(state)) < 1.0:
             totals: dict[str, float] = {}
             n_here = 0
@@ -223,7 +190,7 @@ class _Run:
                 for name, value in self._step(state, sampler, share).items():
                     totals[name] = totals.get(name, 0.0) + value
                 n_here += 1
-                state.elapsed_s = self.clock() - began
+                state.elapsed_s = time.monotonic() - began
                 share = self._share(state)
                 epoch = -(-state.step // self.settings.steps_per_epoch)
                 left_s = state.elapsed_s * (1.0 - share) / max(share, 1e-9)

@@ -24,7 +24,7 @@ def half_pays(learner: nn.Module, images: torch.Tensor, *, n_trials: int = 3) ->
     """
     if images.device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported())
-    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():  # noqa: SLF001 - no public way to ask
         return False
     learner, images = copy.deepcopy(learner), images[:_PROBE_IMAGES]
     with torch.random.fork_rng(devices=[]):

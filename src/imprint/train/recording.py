@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from imprint.train.evaluation import EpisodeScore
+    from imprint.train.methods.protocol import Learner
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,31 @@ class Recorder(Protocol):
 
     def finished(self, status: str, reason: str, metrics: Mapping[str, float]) -> None:
         """The run is over; `metrics` are the final figures ("test_accuracy", ...)."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is: share 0 to 1 of its time or steps, seconds left at the present pace."""
+
+    step: int
+    epoch: int
+    share: float
+    left_s: float
+    metrics: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run ended with. `status` is "finished" or "stopped_early"."""
+
+    status: str
+    reason: str
+    n_steps: int
+    elapsed_s: float
+    best_epoch: int
+    validation: EpisodeScore
+    test: EpisodeScore
+    learner: Learner = field(repr=False)
 
 
 class Unrecorded:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from imprint.errors import CheckpointCorruptError, RunChangedError
@@ -20,12 +20,34 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    import torch
+
     from imprint.train.checkpoint import Saved
-    from imprint.train.loop import Outcome, RunState
-    from imprint.train.methods.protocol import Method
+    from imprint.train.methods.protocol import Learner, Method
+    from imprint.train.recording import Outcome
 
 CHECKPOINT, BEST, REPORT = "checkpoint.safetensors", "best.safetensors", "report.json"
 COUNTERS = ("step", "elapsed_s", "best_accuracy", "best_epoch", "half")
+
+
+@dataclass
+class RunState:
+    """Everything that changes while a run goes on, and that a checkpoint holds."""
+
+    learner: Learner
+    averaged: Learner | None
+    optimizer: torch.optim.Optimizer
+    best: dict[str, torch.Tensor]
+    half: bool
+    step: int = 0
+    elapsed_s: float = 0.0
+    best_accuracy: float = -1.0
+    best_epoch: int = 0
+
+    @property
+    def judged(self) -> Learner:
+        """The weights that are validated and kept: averaged ones where there are any."""
+        return self.learner if self.averaged is None else self.averaged
 
 
 class RunFolder:

@@ -23,10 +23,10 @@ def affine_views(
     images: torch.Tensor,
     rng: np.random.Generator,
     *,
-    turn_degrees: float = 10.0,
-    stretch: float = 0.15,
-    shear: float = 0.15,
-    shift: float = 0.08,
+    turn_degrees: float = 7.0,
+    stretch: float = 0.1,
+    shear: float = 0.1,
+    shift: float = 0.05,
 ) -> torch.Tensor:
     """Each image turned, stretched, sheared and shifted by up to the amounts; outside is zero.
 

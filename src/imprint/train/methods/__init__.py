@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 # Name on the command line: (module, class). A module is loaded when its method is asked for.
 METHODS: dict[str, tuple[str, str]] = {
     "prototypical": ("imprint.train.methods.prototypical", "Prototypical"),
+    "matching": ("imprint.train.methods.matching", "Matching"),
+    "siamese": ("imprint.train.methods.siamese", "Siamese"),
+    "triplet": ("imprint.train.methods.triplet", "Triplet"),
+    "contrastive": ("imprint.train.methods.contrastive", "Contrastive"),
+    "pretrain": ("imprint.train.methods.pretrain", "Pretrain"),
 }
 
 

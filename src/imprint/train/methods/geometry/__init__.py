@@ -1,0 +1,1 @@
+"""Distances, the losses made of them, and how features answer an episode."""
