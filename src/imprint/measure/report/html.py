@@ -46,8 +46,8 @@ _PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy"
  content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
-<title>Imprint evaluation</title><style>{style}</style></head>
-<body><main><h1>Evaluation</h1><p class="soft">{headline}</p>
+<title>Imprint {lower}</title><style>{style}</style></head>
+<body><main><h1>{title}</h1><p class="soft">{lead}</p>
 {sections}
 </main></body></html>
 """
@@ -57,26 +57,37 @@ def html_of(report: EvaluationReport, captions: Captions) -> str:
     """Render the page; `captions` shows something of the rows that mistakes name."""
     sections = [
         _tiles(report),
-        _section(
+        section(
             "Does confidence mean what it says?",
             reliability_plot(report.reliability),
             "Queries are grouped by the confidence of their answer; in each group the share that "
             "was right should equal that confidence. Dots below the dashed line: too sure.",
         ),
-        _section("What is taken for what", confusion_plot(report.confusion, report.labels)),
-        _section("Most confused pairs", _pairs(report)),
-        _section(
+        section("What is taken for what", confusion_plot(report.confusion, report.labels)),
+        section("Most confused pairs", _pairs(report)),
+        section(
             "Worst mistakes",
             _mistakes(report.mistakes, captions),
             "The surest wrong answers, with the supports that were nearest to the query.",
         ),
-        _section("Classes, weakest first", _classes(report)),
+        section("Classes, weakest first", _classes(report)),
     ]
-    line = escape(headline(report.protocol))
-    return _PAGE.format(style=_STYLE, headline=line, sections="\n".join(sections))
+    return page("Evaluation", headline(report.protocol), sections)
 
 
-def _section(title: str, content: str, lead: str = "") -> str:
+def page(title: str, lead: str, sections: Sequence[str], style: str = "") -> str:
+    """One self-contained page: nothing is fetched and no script runs. `style` adds rules."""
+    return _PAGE.format(
+        style=_STYLE + style,
+        title=escape(title),
+        lower=escape(title.lower()),
+        lead=escape(lead),
+        sections="\n".join(sections),
+    )
+
+
+def section(title: str, content: str, lead: str = "") -> str:
+    """A part of a page: heading, a sentence or two, and content that may scroll sideways."""
     words = f"<p>{escape(lead)}</p>" if lead else ""
     return f'<section><h2>{escape(title)}</h2>{words}<div class="scroll">{content}</div></section>'
 
@@ -103,7 +114,7 @@ def _pairs(report: EvaluationReport) -> str:
         if n:
             share = f"{n / asked[truth]:.1%}"
             rows.append((report.labels[truth], report.labels[answered], str(n), share))
-    return _table(("true class", "answered", "queries", "share of the class"), rows, n_words=2)
+    return table(("true class", "answered", "queries", "share of the class"), rows, n_words=2)
 
 
 def _classes(report: EvaluationReport) -> str:
@@ -118,10 +129,10 @@ def _classes(report: EvaluationReport) -> str:
         )
         for row in asked
     ]
-    return _table(("class", "queries", "precision", "recall", "F1"), rows, n_words=1)
+    return table(("class", "queries", "precision", "recall", "F1"), rows, n_words=1)
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], *, n_words: int) -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, n_words: int) -> str:
     """A table whose first `n_words` columns hold words and the others numbers."""
     kinds = ["" if i < n_words else ' class="n"' for i in range(len(head))]
     top = "".join(f'<th scope="col"{k}>{escape(h)}</th>' for h, k in zip(head, kinds, strict=True))

@@ -48,7 +48,7 @@ def reliability_plot(bins: Reliability) -> str:
         _upright(14, _y(0.5), "share that was right"),
     ]
     size = _SIDE + 2 * _MARGIN
-    return _svg("reliability", "Reliability diagram", words, (size, size), parts)
+    return svg("reliability", "Reliability diagram", words, (size, size), parts)
 
 
 def confusion_plot(confusion: npt.NDArray[np.int64], labels: Sequence[str]) -> str:
@@ -82,7 +82,7 @@ def confusion_plot(confusion: npt.NDArray[np.int64], labels: Sequence[str]) -> s
         f"{int(np.trace(confusion))} of {int(confusion.sum())} queries lie on the diagonal (right)."
     )
     size = left + n * cell + 8
-    return _svg("confusion", "Confusion heat map", words, (size, size), parts)
+    return svg("confusion", "Confusion heat map", words, (size, size), parts)
 
 
 def hardest(confusion: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.intp]:
@@ -132,7 +132,8 @@ def _grid() -> list[str]:
     return parts
 
 
-def _svg(name: str, title: str, words: str, size: tuple[int, int], parts: Sequence[str]) -> str:
+def svg(name: str, title: str, words: str, size: tuple[int, int], parts: Sequence[str]) -> str:
+    """A drawing of its parts with a title and a description; `name` is unique in its page."""
     width, height = size
     return (
         f'<svg role="img" aria-labelledby="{name}-title {name}-words" width="{width}" '
