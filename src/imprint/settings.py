@@ -46,6 +46,13 @@ class Settings:
     audio_encoder: str = field(
         default="", metadata={"help": "Encoder of new audio collections; none is built in yet."}
     )
+    access: Path | None = field(
+        default=None,
+        metadata={"help": "File that says what identity-provider tokens and certificates open."},
+    )
+    runs: Path = field(
+        default=Path("runs"), metadata={"help": "Folder of the records of training runs."}
+    )
     log_answers: bool = field(
         default=True,
         metadata={"help": "Keep the prediction log that feedback and replay need (no content)."},
@@ -97,7 +104,7 @@ def _from_file(path: Path) -> dict[str, Any]:
 
 
 def _convert(name: str, value: object) -> Any:
-    if name in {"home", "cache", "model_mirror"}:
+    if name in {"home", "cache", "model_mirror", "access", "runs"}:
         return Path(str(value)).expanduser()
     if name == "log_answers":
         word = str(value).lower()

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_START = "import sys; from imprint.serve.run import serve; serve(sys.argv[1], '127.0.0.1', 0)"
+_START = (
+    "import json, sys; from imprint.serve.run import serve; "
+    "serve(sys.argv[1], '127.0.0.1', 0, **json.loads(sys.argv[2]))"
+)
 _TOYS = {"IMPRINT_TEXT_ENCODER": "toy-text", "IMPRINT_IMAGE_ENCODER": "toy-image"}
 
 
@@ -22,12 +26,18 @@ class RealServer:
     """Start on entering, kill on leaving. `secret` is the key the first start printed."""
 
     def __init__(
-        self, home: Path, *, secret: str | None = None, settings: dict[str, str] | None = None
+        self,
+        home: Path,
+        *,
+        secret: str | None = None,
+        settings: dict[str, str] | None = None,
+        options: dict[str, Any] | None = None,
     ) -> None:
         self.secret = secret
         self.address = ""
         chosen = _TOYS if settings is None else settings
-        self._command = [sys.executable, "-c", _START, str(home)]
+        words = json.dumps(options or {}, default=str)
+        self._command = [sys.executable, "-c", _START, str(home), words]
         self._environment = {**os.environ, "OMP_NUM_THREADS": "1", **chosen}
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None

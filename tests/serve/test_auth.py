@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imprint.errors import InvalidKeyError, MissingScopeError
-from imprint.serve.auth import SCOPES, Caller, KeyRing
+from imprint.serve.auth import CERTIFICATE, SCOPES, Caller, KeyRing, credential_of
 from imprint.serve.routes import ENDPOINTS
-from imprint.store.ports import KeyRow
 from serve.problem_checks import problem_in
 
 if TYPE_CHECKING:
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from starlette.testclient import TestClient
 
     import imprint
-
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def test_no_wrong_malformed_expired_and_revoked_keys_read_the_same(
@@ -86,34 +83,44 @@ class Desk:
         self.valid = {"imp_secret_one"}
         self.now_s = 0.0
 
-    def key(self, secret: str) -> KeyRow:
+    def find(self, credential: str) -> Caller:
         self.n_asked += 1
-        if secret not in self.valid:
+        if credential not in self.valid:
             raise InvalidKeyError("no")
-        return KeyRow("k1", "default", "one", ("teach",), NOW, None, None)
+        return Caller("k1", "default", frozenset({"teach"}))
 
 
 def test_a_key_is_remembered_for_less_than_a_second() -> None:
     desk = Desk()
-    ring = KeyRing(desk.key, clock=lambda: desk.now_s)
-    assert ring.remembered("Bearer imp_secret_one") is None
-    ring.look_up("Bearer imp_secret_one")
+    ring = KeyRing(desk.find, clock=lambda: desk.now_s)
+    assert ring.remembered("imp_secret_one") is None
+    ring.look_up("imp_secret_one")
     desk.valid.clear()
-    assert ring.remembered("bearer imp_secret_one") is not None
+    assert ring.remembered("imp_secret_one") is not None
     desk.now_s = 0.99
-    assert ring.remembered("Bearer imp_secret_one") is None
+    assert ring.remembered("imp_secret_one") is None
     with pytest.raises(InvalidKeyError):
-        ring.look_up("Bearer imp_secret_one")
+        ring.look_up("imp_secret_one")
     with pytest.raises(InvalidKeyError):
-        ring.remembered("Bearer imp_secret_one")
+        ring.remembered("imp_secret_one")
     assert desk.n_asked == 2
 
 
 def test_a_flood_of_invented_keys_does_not_fill_memory() -> None:
     desk = Desk()
-    ring = KeyRing(desk.key, clock=lambda: desk.now_s)
+    ring = KeyRing(desk.find, clock=lambda: desk.now_s)
     for i in range(10_000):
         with pytest.raises(InvalidKeyError):
-            ring.look_up(f"Bearer imp_invented_{i}")
+            ring.look_up(f"imp_invented_{i}")
     assert len(ring._seen) <= 4096
-    assert ring.look_up("Bearer imp_secret_one").key_id == "k1"
+    assert ring.look_up("imp_secret_one").key_id == "k1"
+
+
+def test_a_bearer_credential_goes_before_a_certificate_and_no_header_can_name_one() -> None:
+    assert credential_of("bearer  imp_secret_one ", "ab" * 32) == "imp_secret_one"
+    assert credential_of(None, "ab" * 32) == CERTIFICATE + "ab" * 32
+    for header in (f"Bearer {CERTIFICATE}{'ab' * 32}", "Basic dXNlcjpwYXNz", "", "Bearer short"):
+        with pytest.raises(InvalidKeyError):
+            credential_of(header, "ab" * 32)
+    with pytest.raises(InvalidKeyError):
+        credential_of(None, None)

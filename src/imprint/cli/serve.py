@@ -21,8 +21,14 @@ NEEDED = ("starlette", "multipart", "prometheus_client", "uvicorn")
 @click.option("--port", default=8080, show_default=True, help="Port; 0 takes a free one.")
 @click.option("--tls-cert", metavar="FILE", help="Certificate chain (PEM).")
 @click.option("--tls-key", metavar="FILE", help="Private key of the certificate (PEM).")
+@click.option(
+    "--tls-client-ca", metavar="FILE", help="Who signs the clients that may connect (PEM)."
+)
+@click.option("--access", metavar="FILE", help="What tokens and client certificates open (TOML).")
 @click.option("--allow-public", is_flag=True, help="Listen on a public address without TLS.")
-def serve_verb(session: Session, *, host: str, port: int, **choices: Any) -> None:
+def serve_verb(
+    session: Session, *, host: str, port: int, access: str | None, **choices: Any
+) -> None:
     r"""Start the HTTP server; the first start makes a key and shows it once.
 
     \b
@@ -37,6 +43,6 @@ def serve_verb(session: Session, *, host: str, port: int, **choices: Any) -> Non
         )
     from imprint.serve.run import serve
 
-    settings = session.settings()
+    settings = session.settings(access=access)
     serve(settings.home, host, port, settings=settings, **choices)
     session.show({"host": host, "port": port, "stopped": True}, "stopped")

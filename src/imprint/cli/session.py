@@ -117,11 +117,11 @@ class Session:
     home: str | None = None
     _progress: Progress | None = field(default=None, repr=False)
 
-    def settings(self) -> Settings:
+    def settings(self, access: str | None = None) -> Settings:
         """Read file, environment and flags."""
         from imprint.settings import read_settings
 
-        return read_settings(home=self.home)
+        return read_settings(home=self.home, access=access)
 
     def workspace(self, *, create: bool = True) -> Workspace:
         """Open the workspace of `--home`, showing encoder downloads and builds as they happen.

@@ -9,6 +9,7 @@ import re
 import secrets
 import time
 import traceback
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -26,7 +27,9 @@ from imprint.errors import (
     NotReadyError,
     OverloadedError,
 )
-from imprint.serve.auth import Caller, KeyRing
+from imprint.serve.access.doorkeeper import Doorkeeper
+from imprint.serve.auth import Caller, KeyRing, credential_of
+from imprint.serve.connection import CLIENT_CERTIFICATE
 from imprint.serve.endpoint import Call, Endpoint, read_query
 from imprint.serve.limits import BodyReader, Lane, Limits
 from imprint.serve.metrics import Metrics
@@ -36,6 +39,7 @@ from imprint.serve.routes.health import Readiness
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
+    from pathlib import Path
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -64,12 +68,14 @@ register_url_convertor("segment", _Segment())
 class Service:
     """What all requests share: the workspace, lanes, keys, counters."""
 
-    def __init__(self, workspace: Workspace, limits: Limits) -> None:
+    def __init__(
+        self, workspace: Workspace, limits: Limits, access: str | Path | None = None
+    ) -> None:
         self.workspace = workspace
         self.limits = limits
         self.metrics = Metrics()
         self.readiness = Readiness(workspace)
-        self.keys = KeyRing(workspace.key)
+        self.keys = KeyRing(Doorkeeper(workspace, access).find)
         self.reader = BodyReader(limits)
         self.lanes = {
             "answer": self._lane("answer", limits.n_answering),
@@ -95,17 +101,16 @@ class Service:
         workspace = self.workspace if caller is None else self._workspace_of(caller)
         query = read_query(request.query_params.multi_items(), endpoint.parameters)
         parts = (workspace, self.metrics, self.limits, self.readiness, request.path_params, query)
+        call = Call(*parts, request.headers, caller)
         if endpoint.body == "spooled":
             with await self.reader.spool(request.stream(), _declared(request)) as spool:
-                call = Call(*parts, request.headers, spool=spool)
-                return await self._run(endpoint, call, self.limits.import_s)
+                return await self._run(endpoint, replace(call, spool=spool), self.limits.import_s)
         if endpoint.body == "none":
-            return await self._run(endpoint, Call(*parts, request.headers), self.limits.work_s)
+            return await self._run(endpoint, call, self.limits.work_s)
         body = await self.reader.read(request.stream(), _declared(request))
         self.metrics.body(len(body))
         try:
-            call = Call(*parts, request.headers, body)
-            return await self._run(endpoint, call, self.limits.work_s)
+            return await self._run(endpoint, replace(call, body=body), self.limits.work_s)
         finally:
             self.reader.release(len(body))
 
@@ -131,11 +136,13 @@ class Service:
     async def _caller(self, endpoint: Endpoint, request: Request) -> Caller | None:
         if endpoint.scopes is None:
             return None
-        authorization = request.headers.get("authorization")
-        caller = self.keys.remembered(authorization)
+        certificate = request.scope.get("state", {}).get(CLIENT_CERTIFICATE)
+        credential = credential_of(request.headers.get("authorization"), certificate)
+        caller = self.keys.remembered(credential)
         if caller is None:
+            # Nobody's tenant yet: a flood of invented keys waits behind itself, not before others.
             caller = await self.lanes["answer"].run(
-                lambda: self.keys.look_up(authorization), self.limits.work_s
+                lambda: self.keys.look_up(credential), self.limits.work_s
             )
         request.scope["imprint.key_id"] = caller.key_id
         caller.need(endpoint.scopes)
@@ -155,7 +162,8 @@ class Service:
             return endpoint.handler(call)
         lane = self.lanes[endpoint.lane]
         if endpoint.lane != "probe":
-            return await lane.run(lambda: endpoint.handler(call), timeout_s)
+            tenant = "" if call.caller is None else call.caller.tenant
+            return await lane.run(lambda: endpoint.handler(call), timeout_s, tenant)
         try:
             return await lane.run(lambda: endpoint.handler(call), _PROBE_S)
         except OverloadedError:
@@ -212,14 +220,22 @@ class Doorway:
 
 
 def make_app(
-    workspace: Workspace, limits: Limits | None = None, *, close_workspace: bool = False
+    workspace: Workspace,
+    limits: Limits | None = None,
+    *,
+    access: str | Path | None = None,
+    close_workspace: bool = False,
 ) -> Starlette:
     """Make the application over an open workspace.
 
     Its life cycle warms the encoder in the background; on shutdown it finishes what is under way
-    and, with `close_workspace`, flushes the prediction log and closes the store.
+    and, with `close_workspace`, flushes the prediction log and closes the store. `access` names
+    the file that says which tokens and certificates open what; without it only keys do.
+
+    Raises:
+        InvalidOptionError: the access file cannot be used.
     """
-    service = Service(workspace, limits or Limits())
+    service = Service(workspace, limits or Limits(), access)
 
     @contextlib.asynccontextmanager
     async def life(app: Starlette) -> AsyncIterator[None]:  # noqa: ARG001 - the framework's signature
@@ -250,7 +266,7 @@ def _routes(service: Service) -> list[Route]:
     ordered = sorted(ENDPOINTS, key=lambda endpoint: ":" not in endpoint.path)
     return [
         Route(
-            re.sub(r"\{(collection|support|answer)\}", r"{\1:segment}", endpoint.path),
+            re.sub(r"\{(?!label\})(\w+)\}", r"{\1:segment}", endpoint.path),
             _asked(service, endpoint),
             methods=[endpoint.method],
         )

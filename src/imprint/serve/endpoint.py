@@ -7,11 +7,11 @@ the caller is known and the body has arrived: no handler touches the event loop.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING, Any, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal, NoReturn
 
 from starlette.responses import Response
 
-from imprint.errors import Fault
+from imprint.errors import Fault, InvalidKeyError
 from imprint.serve.schemas.check import faults_of
 from imprint.serve.wire import JSON, read_fields, refuse, to_json
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from imprint.flows.collection import Collection
     from imprint.flows.workspace import Workspace
+    from imprint.serve.auth import Caller
     from imprint.serve.limits import Limits
     from imprint.serve.metrics import Metrics
     from imprint.serve.routes.health import Readiness
@@ -49,8 +50,15 @@ class Call:
     path: Mapping[str, str]
     query: Mapping[str, Any]
     headers: Headers
+    caller: Caller | None = None
     body: bytes = b""
     spool: IO[bytes] | None = None
+
+    def known_caller(self) -> Caller:
+        """The holder of the credential. Raises InvalidKeyError where none was asked for."""
+        if self.caller is None:
+            raise InvalidKeyError("this call needs a key")
+        return self.caller
 
     def collection(self) -> Collection:
         """The collection named in the address. Raises CollectionNotFoundError."""
@@ -149,8 +157,26 @@ def cursor_of(last: str) -> str:
 
 
 def read_cursor(cursor: str | None) -> str | None:
-    """Read a cursor back. One that was made up only begins the page somewhere else."""
-    return None if cursor is None else bytes.fromhex(cursor).decode("utf-8", "replace")
+    """Read a cursor back.
+
+    It is a place and no authority: a made-up one begins a page of the caller's own list somewhere
+    else, or is refused where the place must exist.
+
+    Raises:
+        InvalidRequestError: no list ever gave it.
+    """
+    if cursor is None:
+        return None
+    try:
+        return bytes.fromhex(cursor).decode("utf-8")
+    except UnicodeDecodeError:
+        refuse_cursor()
+
+
+def refuse_cursor() -> NoReturn:
+    """Raise InvalidRequestError for a cursor that no list gave."""
+    text = "is none that this list gave; begin again without it"
+    refuse([Fault("/query/cursor", "unknown_cursor", text)])
 
 
 def _typed(text: str, schema: Schema) -> Any:

@@ -8,6 +8,7 @@ import ipaddress
 import logging
 import signal
 import socket
+import ssl
 import sys
 import threading
 from typing import TYPE_CHECKING, TextIO
@@ -34,6 +35,7 @@ def serve(  # noqa: PLR0913 - one flag of the command line each
     *,
     tls_cert: str | Path | None = None,
     tls_key: str | Path | None = None,
+    tls_client_ca: str | Path | None = None,
     allow_public: bool = False,
     settings: Settings | None = None,
     limits: Limits | None = None,
@@ -42,30 +44,43 @@ def serve(  # noqa: PLR0913 - one flag of the command line each
     """Serve a workspace until SIGTERM or SIGINT; a port of 0 takes a free one and says which.
 
     On the first start of a workspace a key for tenant "default" is made and printed once to `out`
-    (standard error), with a command to try. Stopping finishes the requests under way, flushes the
+    (standard error), with a command to try. With `tls_client_ca` only clients whose certificate one
+    of these authorities has signed can connect at all. `settings.access` names the file that says
+    what tokens and certificates open. Stopping finishes the requests under way, flushes the
     prediction log and closes the store.
 
     Raises:
         UnsafeBindError: a public address without TLS and without `allow_public`.
         PortInUseError: another program listens there.
-        InvalidOptionError: the address or the TLS files cannot be used.
+        InvalidOptionError: the address, the TLS files or the access file cannot be used.
     """
     import uvicorn
 
     from imprint.flows.workspace import open_workspace
+    from imprint.serve.access.rules import read_rules
     from imprint.serve.app import make_app
+    from imprint.serve.connection import MOST_HEAD_BYTES, connection_class
+    from imprint.serve.limits import Limits
+    from imprint.settings import read_settings
 
     out = out or sys.stderr
-    _check_tls(tls_cert, tls_key)
+    limits = limits or Limits()
+    settings = settings or read_settings()
+    _check_tls(tls_cert, tls_key, tls_client_ca)
+    if settings.access is not None:
+        read_rules(settings.access)
     _check_address(host, tls=tls_cert is not None, allow_public=allow_public)
     with contextlib.closing(_listen(host, port)) as listener:
         address = _address(host, listener.getsockname()[1], tls=tls_cert is not None)
         workspace = open_workspace(home, actor="server", settings=settings)
         _greet(workspace, address, out)
         _start_logs()
-        app = make_app(workspace, limits, close_workspace=True)
+        app = make_app(workspace, limits, access=settings.access, close_workspace=True)
         config = uvicorn.Config(
             app,
+            http=connection_class(limits.head_s, limits.n_connections),
+            ws="none",
+            h11_max_incomplete_event_size=MOST_HEAD_BYTES,
             log_config=None,
             access_log=False,
             server_header=False,
@@ -74,24 +89,35 @@ def serve(  # noqa: PLR0913 - one flag of the command line each
             timeout_graceful_shutdown=_GRACE_S,
             ssl_certfile=tls_cert,
             ssl_keyfile=tls_key,
+            ssl_ca_certs=None if tls_client_ca is None else str(tls_client_ca),
+            ssl_cert_reqs=ssl.CERT_NONE if tls_client_ca is None else ssl.CERT_REQUIRED,
         )
         with _signals_end_quietly():
             uvicorn.Server(config).run(sockets=[listener])
 
 
-def _check_tls(cert: str | Path | None, key: str | Path | None) -> None:
+def _check_tls(
+    cert: str | Path | None, key: str | Path | None, client_ca: str | Path | None
+) -> None:
     if (cert is None) != (key is None):
         raise InvalidOptionError("TLS needs both a certificate and its key; give both or neither")
+    if client_ca is not None and cert is None:
+        raise InvalidOptionError("asking clients for certificates needs TLS; give --tls-cert too")
     if cert is None or key is None:
         return
-    import ssl
-
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key)
+        context.load_cert_chain(cert, key)
     except (OSError, ssl.SSLError):
         raise InvalidOptionError(
             "the TLS certificate and key cannot be read, or do not belong together"
         ) from None
+    if client_ca is None:
+        return
+    try:
+        context.load_verify_locations(client_ca)
+    except (OSError, ssl.SSLError):
+        raise InvalidOptionError("the file of client authorities cannot be read") from None
 
 
 def _check_address(host: str, *, tls: bool, allow_public: bool) -> None:
@@ -146,7 +172,7 @@ def _greet(workspace: Workspace, address: str, out: TextIO) -> None:
     else:
         _, secret = workspace.create_key("first", SCOPES, tenant="default")
         lines += [
-            "A first key was made. It is shown this once:",
+            "A first key was made, for everything in tenant default. It is shown this once:",
             f"  {secret}",
             "Try it:",
             f"  curl {address}/v1/collections -H 'Authorization: Bearer {secret}' \\",

@@ -1,7 +1,7 @@
 """Every call the server answers, as one table."""
 
 from imprint.serve.endpoint import Endpoint
-from imprint.serve.routes import answers, bulk, collections, embeddings, health, supports
+from imprint.serve.routes import answers, bulk, collections, embeddings, health, keys, supports
 from imprint.serve.routes.docs import docs_endpoints
 
 _CALLS: tuple[Endpoint, ...] = (
@@ -10,6 +10,7 @@ _CALLS: tuple[Endpoint, ...] = (
     *bulk.ENDPOINTS,
     *answers.ENDPOINTS,
     *embeddings.ENDPOINTS,
+    *keys.ENDPOINTS,
     *health.ENDPOINTS,
 )
 

@@ -32,6 +32,7 @@ PATH_PARAMETERS: dict[str, Schema] = {
     "support": {"type": "string", "minLength": 1, "description": "Id of a support."},
     "label": {**LABEL, "description": "A class."},
     "answer": {"type": "string", "minLength": 1, "description": "Id of an answer."},
+    "key": {"type": "string", "minLength": 1, "description": "Id of a key."},
 }
 _REQUEST_ID = {"description": "Names this request in the server's log.", "schema": TEXT}
 _HTML = "text/html"
@@ -44,6 +45,7 @@ _SOURCES = {
         "label": "$response.body#/label",
     },
     ("classify", "200"): {"answer": "$response.body#/id"},
+    ("create_key", "201"): {"key": "$response.body#/key_id"},
 }
 
 

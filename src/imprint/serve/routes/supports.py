@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from starlette.responses import Response
 
-from imprint.errors import NotFoundError
+from imprint.errors import NotFoundError, SupportNotFoundError
 from imprint.serve.endpoint import (
     PAGE_PARAMETERS,
     Call,
@@ -17,12 +17,14 @@ from imprint.serve.endpoint import (
     page_response,
     read_cursor,
     read_header,
+    refuse_cursor,
 )
 from imprint.serve.schemas.parts import SAMPLE_FILE, page_of, ref
 from imprint.serve.wire import FORM, JSON, checked_metadata, source_of
 
 if TYPE_CHECKING:
     from imprint.serve.schemas.parts import Schema
+    from imprint.types import Support
 
 _COLLECTION = "/v1/collections/{collection}"
 _IDEMPOTENCY_KEY: Schema = {
@@ -57,14 +59,21 @@ def teach(call: Call) -> Response:
 def list_supports(call: Call) -> Response:
     """List supports in teaching order."""
     limit = call.query["limit"]
-    page = call.collection().supports(
-        label=call.query.get("label") or None,
-        state=call.query.get("state"),
-        limit=limit,
-        after=read_cursor(call.query.get("cursor")),
-    )
+    page = _page(call, limit)
     last = page[-1].support_id if len(page) == limit else None
     return page_response([support.to_json() for support in page], last)
+
+
+def _page(call: Call, limit: int) -> list[Support]:
+    try:
+        return call.collection().supports(
+            label=call.query.get("label") or None,
+            state=call.query.get("state"),
+            limit=limit,
+            after=read_cursor(call.query.get("cursor")),
+        )
+    except SupportNotFoundError:
+        refuse_cursor()
 
 
 def show_support(call: Call) -> Response:

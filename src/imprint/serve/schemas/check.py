@@ -10,13 +10,14 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from imprint.errors import Fault
+from imprint.serve.schemas.access import ACCESS
 from imprint.serve.schemas.requests import REQUESTS
 from imprint.serve.schemas.responses import RESPONSES
 
 if TYPE_CHECKING:
     from imprint.serve.schemas.parts import Schema
 
-COMPONENTS: dict[str, Schema] = {**REQUESTS, **RESPONSES}
+COMPONENTS: dict[str, Schema] = {**REQUESTS, **RESPONSES, **ACCESS}
 
 _KINDS: dict[str, tuple[type, ...]] = {
     "string": (str,),

@@ -1,0 +1,1 @@
+"""Who comes in: keys, bearer tokens of an identity provider, client certificates."""
