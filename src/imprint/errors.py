@@ -16,13 +16,14 @@
     │   └── LabelConflictError, DuplicateSupportError, CollectionExistsError, NewerWorkspaceError,
     │       IdempotencyConflictError, RunChangedError
     ├── DeniedError              get permission
-    │   └── InvalidKeyError, MissingScopeError, ReadOnlyError, UnsafeBindError
+    │   ├── InvalidKeyError, MissingScopeError, ReadOnlyError, UnsafeBindError
+    │   └── MasterKeyMissingError, MasterKeyWrongError, UnsafeKeyFileError
     ├── BusyError                come back after retry_after_s
-    │   ├── StorageFullError, WorkspaceLockedError, SequenceNotReachedError
+    │   ├── StorageFullError, WorkspaceLockedError, KeyServiceError, SequenceNotReachedError
     │   └── OverloadedError, TimedOutError, NotReadyError, PortInUseError
     └── CorruptError             repair or restore
-        └── WorkspaceCorruptError, BlobMissingError, ModelHashError, BundleCorruptError,
-            CheckpointCorruptError
+        └── WorkspaceCorruptError, BlobMissingError, SealBrokenError, ModelHashError,
+            BundleCorruptError, CheckpointCorruptError
 
 Messages say what happened, the offending number and what to do. They never hold sample content,
 secrets, paths or another tenant's names. HTTP numbers live in serve/problems.py, exit codes in cli.
@@ -338,6 +339,24 @@ class UnsafeBindError(DeniedError):
     code = "unsafe_bind"
 
 
+class MasterKeyMissingError(DeniedError):
+    """The workspace is encrypted and its master key was not given. Nothing was changed."""
+
+    code = "master_key_missing"
+
+
+class MasterKeyWrongError(DeniedError):
+    """The master key given is not the one this workspace's keys were wrapped with."""
+
+    code = "master_key_wrong"
+
+
+class UnsafeKeyFileError(DeniedError):
+    """Others than its owner may read or write the file of the master key."""
+
+    code = "unsafe_key_file"
+
+
 # ---------------------------------------------------------------- Busy
 
 
@@ -361,6 +380,12 @@ class WorkspaceLockedError(BusyError):
     """Another process holds the workspace's write lock for too long."""
 
     code = "workspace_locked"
+
+
+class KeyServiceError(BusyError):
+    """The key service that holds the master key does not answer or refuses."""
+
+    code = "key_service"
 
 
 class SequenceNotReachedError(BusyError):
@@ -412,6 +437,12 @@ class BlobMissingError(CorruptError):
     """The raw sample of a support is gone or damaged; its embedding still answers."""
 
     code = "blob_missing"
+
+
+class SealBrokenError(CorruptError):
+    """An encrypted value was changed, or stands where it was not stored."""
+
+    code = "seal_broken"
 
 
 class ModelHashError(CorruptError):

@@ -29,6 +29,7 @@ from imprint.errors import (
 )
 from imprint.store import open_store
 from imprint.store.ports import GenerationRow
+from imprint.store.sealing.local import LocalMasterKey
 from store.samples import (
     DIM,
     ENCODER,
@@ -50,9 +51,11 @@ if TYPE_CHECKING:
     from imprint.store.ports import Store, TenantStore
 
 
-@pytest.fixture(params=["sqlite file", "sqlite memory"])
+@pytest.fixture(params=["sqlite file", "sqlite memory", "sqlite file, encrypted"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    opened = open_store(tmp_path / "w" if request.param == "sqlite file" else None, answer_cap=5)
+    folder = None if request.param == "sqlite memory" else tmp_path / "w"
+    masters = [LocalMasterKey(bytes(32))] if "encrypted" in request.param else []
+    opened = open_store(folder, answer_cap=5, master_keys=masters)
     yield opened
     opened.close()
 

@@ -60,16 +60,15 @@ class RawFiles:
             for folder in folders:
                 flush_folder(folder)
 
-    def read(self, tenant: str, sha256: str) -> bytes:
-        """Raises BlobMissingError when the file is gone, unreadable or not what was written."""
+    def load(self, tenant: str, sha256: str) -> bytes:
+        """The bytes of a file, unchecked. Raises BlobMissingError when it cannot be read."""
         try:
-            content = self.path(tenant, sha256).read_bytes()
+            return self.path(tenant, sha256).read_bytes()
         except OSError as failure:
             raise BlobMissingError(
                 "the raw sample's file is missing or unreadable; its embedding still answers; "
                 "restore the file from a backup or teach the sample again"
             ) from failure
-        return verified(content, sha256)
 
     def size_bytes(self, tenant: str, sha256: str) -> int | None:
         """Length of a file, None when it is missing."""
@@ -97,11 +96,16 @@ def folder_of(tenant: str) -> str:
 def verified(content: bytes, sha256: str) -> bytes:
     """The content, if it has that hash; raises BlobMissingError otherwise."""
     if hashlib.sha256(content).hexdigest() != sha256:
-        raise BlobMissingError(
-            f"the raw sample ({len(content)} bytes) is not what was stored; its embedding still "
-            "answers; restore a backup or teach the sample again"
-        )
+        raise mismatch(len(content))
     return content
+
+
+def mismatch(n_bytes: int) -> BlobMissingError:
+    """What a raw sample that is not what was stored is answered with."""
+    return BlobMissingError(
+        f"the raw sample ({n_bytes} bytes) is not what was stored; its embedding still "
+        "answers; restore a backup or teach the sample again"
+    )
 
 
 def write_durably(target: Path, content: bytes) -> None:

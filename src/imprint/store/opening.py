@@ -26,10 +26,14 @@ from imprint.store.files import (
     write_durably,
 )
 from imprint.store.schema import reads, tables, writes
+from imprint.store.sealing.keyring import Keyring
 from imprint.store.sqlite import IN_MEMORY, SqliteConnections
 from imprint.store.workspace import SqlStore
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from imprint.store.sealing.wrapper import KeyWrapper
     from imprint.store.session import Session
 
 KIND = "workspace.v1"
@@ -39,7 +43,12 @@ BLOBS = "blobs"
 
 
 def opened(
-    path: Path | str | None, *, read_only: bool, timeout_s: float, answer_cap: int
+    path: Path | str | None,
+    *,
+    read_only: bool,
+    timeout_s: float,
+    answer_cap: int,
+    master_keys: Sequence[KeyWrapper] = (),
 ) -> SqlStore:
     """See `imprint.store.open_store`."""
     if answer_cap < 1:
@@ -49,7 +58,7 @@ def opened(
     if path is None:
         connections = SqliteConnections(IN_MEMORY, timeout_s=timeout_s)
         _make_tables(connections)
-        return SqlStore(connections, None, answer_cap=answer_cap)
+        return SqlStore(connections, None, answer_cap=answer_cap, keyring=Keyring(master_keys))
     folder = _folder(path)
     read_only = _prepare(folder, read_only=read_only)
     connections = SqliteConnections(
@@ -57,9 +66,13 @@ def opened(
     )
     try:
         _bring_up_to_date(connections)
+        keyring = Keyring(master_keys)
+        with connections.reading() as session:
+            keyring.check(session)
         if not read_only:
             _write_card(folder)
-        store = SqlStore(connections, RawFiles(folder / BLOBS), answer_cap=answer_cap)
+        files = RawFiles(folder / BLOBS)
+        store = SqlStore(connections, files, answer_cap=answer_cap, keyring=keyring)
         _finish_removals(store)
     except BaseException:
         connections.close()

@@ -77,14 +77,15 @@ def checked_bytes(support: NewSupport, encoder_version: str, dim: int) -> bytes:
     return to_bytes(support.vector)
 
 
-def to_vectors(blobs: Sequence[bytes], checksums: Sequence[int], dim: int) -> UnitVectors:
-    """Stored vectors as one read-only (n, dim) matrix.
+def to_vectors(blobs: Sequence[bytes], checksums: Sequence[int | None], dim: int) -> UnitVectors:
+    """Stored vectors as one read-only (n, dim) matrix; a checksum of None was checked already.
 
     Raises:
         WorkspaceCorruptError: some bytes are not those that were stored.
     """
     n_damaged = sum(
-        crc != checksum for crc, checksum in zip(map(zlib.crc32, blobs), checksums, strict=True)
+        checksum is not None and zlib.crc32(blob) != checksum
+        for blob, checksum in zip(blobs, checksums, strict=True)
     )
     joined = b"".join(blobs)
     if n_damaged or len(joined) != len(blobs) * dim * _FLOAT32.itemsize:
@@ -124,8 +125,11 @@ def to_changes(rows: Sequence[Columns], dim: int, as_of: int | None = None) -> l
 
 
 def _with_zeros(
-    blobs: Sequence[bytes | None], checksums: Sequence[int], erased: Sequence[int | None], dim: int
-) -> tuple[Sequence[bytes], Sequence[int]]:
+    blobs: Sequence[bytes | None],
+    checksums: Sequence[int | None],
+    erased: Sequence[int | None],
+    dim: int,
+) -> tuple[Sequence[bytes], Sequence[int | None]]:
     """Put zeros where erased supports have no vector."""
     if None not in blobs:
         return cast("Sequence[bytes]", blobs), checksums

@@ -13,21 +13,28 @@ from imprint.errors import (
     ImprintError,
     SupportNotFoundError,
 )
-from imprint.store.files import verified
 from imprint.store.rows import (
     from_json,
     to_answer,
     to_audit,
-    to_bytes,
     to_changes,
     to_collection,
     to_generation,
-    to_json,
     to_moment,
     to_number,
     to_support,
 )
 from imprint.store.schema import reads, writes
+from imprint.store.sealing.keyring import Opener
+from imprint.store.sealing.raws import raw_content
+from imprint.store.sealing.reading import (
+    plain_answer,
+    plain_changes,
+    plain_generation,
+    plain_request,
+    plain_support,
+)
+from imprint.store.writing.answers import answer_values
 from imprint.store.writing.scope import Scope
 from imprint.store.writing.transaction import SqlTransaction
 from imprint.types import RawItem
@@ -70,6 +77,8 @@ class SqlTenantStore:
                 number = self._number_or_new(session)
                 scope = Scope(session, number, self._name, to_number(now), actor)
                 scope.files = self._store.files
+                scope.sealer = self._store.keyring.writer(session, number, scope.now)
+                scope.seal_key = self._store.keyring.audit_key(session, scope.now)
                 made = SqlTransaction(scope)
                 yield made
                 made.put_audit(verb, collection, detail or {})
@@ -113,6 +122,7 @@ class SqlTenantStore:
                 if after > 0
                 else session.rows(reads.CHANGES_ALL, values)
             )
+            rows = plain_changes(rows, self._opener(session), number, encoder_version, dim)
         return to_changes(rows, dim)
 
     def as_of(self, collection_id: str, sequence: int) -> list[Change]:
@@ -121,6 +131,7 @@ class SqlTenantStore:
             number, dim, encoder_version = self._place(session, collection_id)
             values = {"number": number, "encoder_version": encoder_version, "sequence": sequence}
             rows = session.rows(reads.AS_OF, values)
+            rows = plain_changes(rows, self._opener(session), number, encoder_version, dim)
         return to_changes(rows, dim, sequence)
 
     def supports(
@@ -146,6 +157,8 @@ class SqlTenantStore:
             if state is not None:
                 values["state"] = state
             rows = session.rows(reads.PAGES[label is not None, state is not None], values)
+            opener = self._opener(session)
+            rows = [plain_support(row, opener, number) for row in rows]
         return [to_support(row, encoder_version) for row in rows]
 
     def support(self, collection_id: str, support_id: str) -> Support:
@@ -153,33 +166,30 @@ class SqlTenantStore:
         with self._store.connections.reading() as session:
             number, _, encoder_version = self._place(session, collection_id)
             row = session.one(reads.SUPPORT, {"number": number, "support_id": support_id})
-        if row is None:
-            raise _no_support()
+            if row is None:
+                raise _no_support()
+            row = plain_support(row, self._opener(session), number)
         return to_support(row, encoder_version)
 
     def find_content(self, collection_id: str, content_hash: str) -> Support | None:
         """See TenantStore."""
         with self._store.connections.reading() as session:
             number, _, encoder_version = self._place(session, collection_id)
-            row = session.one(reads.SAME_CONTENT, {"number": number, "content_hash": content_hash})
-        return None if row is None else to_support(row, encoder_version)
+            opener = self._opener(session)
+            values = {"content_hash": content_hash, "keyed_hash": opener.keyed(content_hash)}
+            row = session.one(reads.SAME_CONTENT, {"number": number, **values})
+            if row is None:
+                return None
+            row = plain_support(row, opener, number)
+        return to_support(row, encoder_version)
 
     def raw(self, collection_id: str, support_id: str) -> RawItem | None:
         """See TenantStore."""
-        row = self._raw_row(collection_id, support_id)
-        if row is None:
-            return None
-        sha256, content, media_type = row
-        if content is not None:
-            return RawItem(verified(content, sha256), media_type)
-        if self._store.files is None:
-            raise BlobMissingError("this workspace has no folder for raw samples")
         try:
-            return RawItem(self._store.files.read(self._name, sha256), media_type)
+            return self._raw(collection_id, support_id)
         except BlobMissingError:
             # It may just have been erased: then there is no support either, and that is the answer.
-            self._raw_row(collection_id, support_id)
-            raise
+            return self._raw(collection_id, support_id)
 
     def generation(self, collection_id: str, generation: int | None = None) -> GenerationRow | None:
         """See TenantStore."""
@@ -190,7 +200,10 @@ class SqlTenantStore:
                 if generation is None
                 else session.one(reads.GENERATION, {"number": number, "generation": generation})
             )
-        return None if row is None else to_generation(row)
+            if row is None:
+                return None
+            row = plain_generation(row, self._opener(session), number)
+        return to_generation(row)
 
     def log_answers(self, rows: Iterable[AnswerRow]) -> None:
         """See TenantStore."""
@@ -202,9 +215,11 @@ class SqlTenantStore:
             numbers = {row.collection_id: 0 for row in waiting}
             for collection_id in numbers:
                 numbers[collection_id] = self._place(session, collection_id)[0]
+            now = to_number(waiting[0].answered_at)
+            sealer = self._store.keyring.writer(session, tenant, now)
             session.run(
                 writes.ADD_ANSWER,
-                [_answer_values(row, tenant, numbers[row.collection_id]) for row in waiting],
+                [answer_values(row, tenant, numbers[row.collection_id], sealer) for row in waiting],
             )
             session.run(writes.CUT_ANSWERS, {"cap": self._store.answer_cap})
 
@@ -212,10 +227,11 @@ class SqlTenantStore:
         """See TenantStore."""
         with self._store.connections.reading() as session:
             row = session.one(reads.ANSWER, {**self._number(session), "answer_id": answer_id})
-        if row is None:
-            raise AnswerNotFoundError(
-                "no such answer on record; the prediction log keeps the newest answers only"
-            )
+            if row is None:
+                raise AnswerNotFoundError(
+                    "no such answer on record; the prediction log keeps the newest answers only"
+                )
+            row = plain_answer(row, self._opener(session))
         return to_answer(row)
 
     def feedback(self, collection_id: str) -> list[tuple[str, str | None, datetime]]:
@@ -229,7 +245,10 @@ class SqlTenantStore:
         """See TenantStore."""
         with self._store.connections.reading() as session:
             row = session.one(reads.REQUEST, {**self._number(session), "key": key})
-        return None if row is None else (row[0], from_json(row[1]))
+            if row is None:
+                return None
+            fingerprint, outcome = plain_request(row, self._opener(session), key)
+        return fingerprint, from_json(outcome)
 
     def audit(self, limit: int = 100, after: int = 0) -> list[AuditRow]:
         """See TenantStore."""
@@ -264,13 +283,20 @@ class SqlTenantStore:
             raise _no_collection()
         return row
 
-    def _raw_row(self, collection_id: str, support_id: str) -> Columns | None:
+    def _opener(self, session: Session) -> Opener:
+        return Opener(self._store.keyring, session, self._number(session)["tenant"])
+
+    def _raw(self, collection_id: str, support_id: str) -> RawItem | None:
         with self._store.connections.reading() as session:
             key = {"number": self._place(session, collection_id)[0], "support_id": support_id}
             row = session.one(reads.RAW, key)
             if row is None and session.one(reads.SUPPORT, key) is None:
                 raise _no_support()
-            return row
+            if row is None:
+                return None
+            opener = self._opener(session)
+            content = raw_content(row, opener, key["number"], self._store.files, self._name)
+            return RawItem(content, row[2])
 
     def _tidy(self, done: Scope, *, durable: bool) -> None:
         """Unlink files nothing refers to any more. What fails here, the next opening does."""
@@ -280,26 +306,6 @@ class SqlTenantStore:
                 self._store.sweep([(self._name, sha256) for sha256 in candidates])
         if durable and done.erased:
             self._store.connections.checkpoint()
-
-
-def _answer_values(row: AnswerRow, tenant: int, number: int) -> Values:
-    return {
-        "tenant": tenant,
-        "collection": number,
-        "answer_id": row.answer_id,
-        "content_hash": row.content_hash,
-        "vector": to_bytes(row.vector),
-        "encoder_version": row.encoder_version,
-        "generation": row.generation,
-        "sequence": row.sequence,
-        "decision": row.decision,
-        "label": row.label,
-        "confidence": row.confidence,
-        "detail": to_json(row.detail),
-        "answered_at": to_number(row.answered_at),
-        "sealed": None,
-        "sealed_by": None,
-    }
 
 
 def _no_collection() -> CollectionNotFoundError:

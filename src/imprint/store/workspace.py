@@ -12,6 +12,7 @@ from imprint.store.doctor import examined
 from imprint.store.ports import KeyRow
 from imprint.store.rows import to_key, to_moment
 from imprint.store.schema import reads, writes
+from imprint.store.sealing.keyring import Keyring
 from imprint.store.tenant import SqlTenantStore
 from imprint.store.trail.trail import Trail
 
@@ -36,11 +37,13 @@ class SqlStore:
         files: RawFiles | None,
         *,
         answer_cap: int,
+        keyring: Keyring | None = None,
     ) -> None:
         self.connections = connections
         self.files = files
         self.answer_cap = answer_cap
-        self.trail = Trail(connections, lambda _: None)
+        self.keyring = keyring or Keyring()
+        self.trail = Trail(connections, self.keyring.audit_key)
 
     def tenant(self, name: str) -> SqlTenantStore:
         """See Store. A tenant gets its row with its first write."""

@@ -71,6 +71,8 @@ def _changes(*conditions: Any) -> Any:
             supports.c.content_hash,
             embeddings.c.vector,
             embeddings.c.checksum,
+            supports.c.added_sequence,
+            embeddings.c.sealed_by,
         )
         .select_from(supports.outerjoin(embeddings, at_support))
         .where(supports.c.collection == bindparam("number"), *conditions)
@@ -99,13 +101,16 @@ _SUPPORT_COLUMNS = (
     supports.c.media_type,
     supports.c.size_bytes,
     supports.c.metadata,
+    supports.c.sealed,
 )
 _OF_COLLECTION = supports.c.collection == bindparam("number")
 SUPPORT = select(*_SUPPORT_COLUMNS).where(
     _OF_COLLECTION, supports.c.support_id == bindparam("support_id"), _LIVE
 )
 SAME_CONTENT = select(*_SUPPORT_COLUMNS).where(
-    _OF_COLLECTION, supports.c.content_hash == bindparam("content_hash"), _LIVE
+    _OF_COLLECTION,
+    supports.c.content_hash.in_((bindparam("content_hash"), bindparam("keyed_hash"))),
+    _LIVE,
 )
 TAUGHT_AT = select(supports.c.added_sequence).where(
     _OF_COLLECTION, supports.c.support_id == bindparam("support_id")
@@ -132,7 +137,13 @@ PAGES = {
 }
 
 RAW = (
-    select(raws.c.sha256, raws.c.content, supports.c.media_type)
+    select(
+        raws.c.sha256,
+        raws.c.content,
+        supports.c.media_type,
+        raws.c.added_sequence,
+        raws.c.sealed_by,
+    )
     .select_from(
         raws.join(
             supports,
@@ -151,6 +162,7 @@ _GENERATION_COLUMNS = (
     generations.c.sequence,
     generations.c.parameters,
     generations.c.created_at,
+    generations.c.sealed,
 )
 GENERATION = select(*_GENERATION_COLUMNS).where(
     generations.c.collection == bindparam("number"),
@@ -177,6 +189,7 @@ ANSWER = (
         answers.c.confidence,
         answers.c.detail,
         answers.c.answered_at,
+        answers.c.sealed,
     )
     .select_from(answers.join(collections, answers.c.collection == collections.c.id))
     .where(answers.c.tenant == bindparam("tenant"), answers.c.answer_id == bindparam("answer_id"))
@@ -186,7 +199,7 @@ FEEDBACK = (
     .where(feedback.c.collection == bindparam("number"))
     .order_by(feedback.c.id)
 )
-REQUEST = select(requests.c.fingerprint, requests.c.outcome).where(
+REQUEST = select(requests.c.fingerprint, requests.c.outcome, requests.c.sealed).where(
     requests.c.tenant == bindparam("tenant"), requests.c.key == bindparam("key")
 )
 AUDIT = (

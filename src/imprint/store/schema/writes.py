@@ -54,7 +54,7 @@ ADD_EMBEDDING = insert(embeddings)
 ADD_RAW = insert(raws)
 SAME_CONTENT = select(supports.c.support_id, supports.c.label).where(
     supports.c.collection == bindparam("number"),
-    supports.c.content_hash == bindparam("content_hash"),
+    supports.c.content_hash.in_((bindparam("content_hash"), bindparam("keyed_hash"))),
     supports.c.removed_sequence.is_(None),
 )
 BY_SUPPORT_ID = select(
@@ -74,7 +74,11 @@ def _at_support(table: Any) -> Any:
 FORGET = (
     update(supports)
     .where(_at_support(supports))
-    .values(removed_sequence=bindparam("removed"), changed_sequence=bindparam("changed"))
+    .values(
+        removed_sequence=bindparam("removed"),
+        changed_sequence=bindparam("changed"),
+        removed_at=func.coalesce(supports.c.removed_at, bindparam("at")),
+    )
 )
 BLANK = (
     update(supports)
@@ -84,6 +88,8 @@ BLANK = (
         metadata="{}",
         media_type=None,
         size_bytes=0,
+        sealed=None,
+        sealed_by=None,
         erased_at=bindparam("at"),
     )
 )

@@ -15,11 +15,13 @@ from imprint.errors import (
 )
 from imprint.store.rows import to_json, to_number, to_number_or_none
 from imprint.store.schema import writes
+from imprint.store.sealing.records import generation_place, packed, request_place
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from imprint.store.ports import CollectionRow, GenerationRow, KeyRow
+    from imprint.store.session import Values
     from imprint.store.writing.scope import Scope
 
 # An idempotency key is for retries; after this long its outcome is forgotten.
@@ -87,10 +89,11 @@ class RecordWrites:
                 "generation": row.generation,
                 "encoder_version": row.encoder_version,
                 "sequence": row.sequence,
-                "parameters": to_json(row.parameters),
                 "created_at": to_number(row.created_at),
-                "sealed": None,
-                "sealed_by": None,
+                **self._private(
+                    {"parameters": to_json(row.parameters)},
+                    generation_place(self._scope.tenant, number, row.generation),
+                ),
             },
         )
 
@@ -113,7 +116,7 @@ class RecordWrites:
         bound = {"tenant": self._scope.tenant, "key": key}
         taken = self._scope.session.one(writes.REQUESTED, bound)
         if taken is not None:
-            same = taken[0] == fingerprint
+            same = taken[0] in (fingerprint, self._keyed(fingerprint))
             raise IdempotencyConflictError(
                 "this very request has just been completed; its outcome is on record"
                 if same
@@ -125,11 +128,12 @@ class RecordWrites:
             writes.ADD_REQUEST,
             {
                 **bound,
-                "fingerprint": fingerprint,
-                "outcome": to_json(outcome),
                 "at": self._scope.now,
-                "sealed": None,
-                "sealed_by": None,
+                **self._private(
+                    {"outcome": to_json(outcome), "fingerprint": fingerprint},
+                    request_place(self._scope.tenant, key),
+                )
+                | {"fingerprint": self._keyed(fingerprint)},
             },
         )
 
@@ -156,3 +160,19 @@ class RecordWrites:
     def shorten_key(self, key_id: str, until: datetime) -> None:
         """Let a key expire at that moment if it would not sooner."""
         self._scope.session.run(writes.SHORTEN_KEY, {"wanted": key_id, "until": to_number(until)})
+
+    def _private(self, columns: dict[str, str], place: bytes) -> Values:
+        """Columns as they are, or emptied and sealed."""
+        sealer = self._scope.sealer
+        if sealer is None:
+            return {**columns, "sealed": None, "sealed_by": None}
+        emptied = dict.fromkeys(columns, "{}")
+        return {
+            **emptied,
+            "sealed": sealer.seal(packed(columns), place),
+            "sealed_by": sealer.number,
+        }
+
+    def _keyed(self, words: str) -> str:
+        """A hash as it is stored: keyed where there is a key."""
+        return words if self._scope.sealer is None else self._scope.sealer.keyed(words)

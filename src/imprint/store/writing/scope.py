@@ -10,6 +10,7 @@ from imprint.store.schema import writes
 
 if TYPE_CHECKING:
     from imprint.store.files import RawFiles
+    from imprint.store.sealing.keyring import Sealer
     from imprint.store.session import Columns, Session
 
 
@@ -27,6 +28,7 @@ class Scope:
     now: int
     actor: str
     files: RawFiles | None = None
+    sealer: Sealer | None = None  # None where the workspace has no master key
     seal_key: bytes | None = None  # seals the head of the audit trail
     written: list[str] = field(default_factory=list)
     doomed: set[str] = field(default_factory=set)

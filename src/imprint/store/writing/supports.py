@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import zlib
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import IntegrityError
@@ -15,14 +13,20 @@ from imprint.errors import (
     SupportNotFoundError,
 )
 from imprint.store.files import INLINE_LIMIT_BYTES
-from imprint.store.rows import checked_bytes, to_json
+from imprint.store.rows import checked_bytes
 from imprint.store.schema import writes
+from imprint.store.writing.support_rows import (
+    embedding_values,
+    file_bytes,
+    raw_values,
+    support_values,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imprint.store.ports import NewSupport
-    from imprint.store.session import Values
+    from imprint.store.session import Columns, Values
     from imprint.store.writing.scope import Scope
 
 
@@ -43,15 +47,8 @@ class SupportWrites:
         self._scope.session.run(
             writes.ADD_EMBEDDING,
             [
-                {
-                    "collection": number,
-                    "added_sequence": at,
-                    "encoder_version": encoder_version,
-                    "checksum": zlib.crc32(vector),
-                    "vector": vector,
-                    "sealed_by": None,
-                }
-                for at, vector in zip(sequences, vectors, strict=True)
+                embedding_values(self._scope, number, at, support, vector)
+                for at, support, vector in zip(sequences, supports, vectors, strict=True)
             ],
         )
         self._insert_raws(number, sequences, supports)
@@ -69,7 +66,7 @@ class SupportWrites:
             writes.FORGET,
             [
                 {"number": number, "added": added, "removed": before or sequence}
-                | {"changed": sequence}
+                | {"changed": sequence, "at": self._scope.now}
                 for added, before in places
             ],
         )
@@ -81,29 +78,10 @@ class SupportWrites:
     def _insert_supports(
         self, number: int, sequences: list[int], new: Sequence[NewSupport]
     ) -> None:
-        rows: list[Values] = [
-            {
-                "collection": number,
-                "added_sequence": at,
-                "changed_sequence": at,
-                "removed_sequence": None,
-                "support_id": support.support_id,
-                "label": support.label,
-                "state": support.state,
-                "content_hash": support.content_hash,
-                "taught_at": self._scope.now,
-                "taught_by": self._scope.actor,
-                "origin": support.origin,
-                "media_type": support.raw.media_type if support.raw else None,
-                "size_bytes": len(support.raw.content) if support.raw else 0,
-                "metadata": to_json(support.metadata),
-                "erased_at": None,
-                "removed_at": None,
-                "expires_at": None,
-                "reason": None,
-                "sealed": None,
-                "sealed_by": None,
-            }
+        if self._scope.sealer is not None and self._scope.sealer.mixed:
+            self._refuse_known(number, new)
+        rows = [
+            support_values(self._scope, number, at, support)
             for at, support in zip(sequences, new, strict=True)
         ]
         # One INSERT undoes itself; several need a savepoint, so that a caller who catches the
@@ -121,12 +99,26 @@ class SupportWrites:
         if several:
             self._scope.session.native("RELEASE SAVEPOINT adding")
 
+    def _refuse_known(self, number: int, new: Sequence[NewSupport]) -> None:
+        # Rows from before encryption have plain hashes, which the unique index of keyed hashes
+        # does not compare with.
+        for at, support in enumerate(new):
+            found = self._known(number, support)
+            if found is not None:
+                raise _same_content(found[0], found[1], support.label, at)
+
+    def _known(self, number: int, support: NewSupport) -> Columns | None:
+        sealer = self._scope.sealer
+        hashes = {
+            "content_hash": support.content_hash,
+            "keyed_hash": None if sealer is None else sealer.keyed(support.content_hash),
+        }
+        return self._scope.session.one(writes.SAME_CONTENT, {"number": number, **hashes})
+
     def _clash(self, number: int, new: Sequence[NewSupport]) -> ConflictError:
         seen: dict[str, tuple[str, str | None]] = {}
         for at, support in enumerate(new):
-            found = seen.get(support.content_hash) or self._scope.session.one(
-                writes.SAME_CONTENT, {"number": number, "content_hash": support.content_hash}
-            )
+            found = seen.get(support.content_hash) or self._known(number, support)
             if found is not None:
                 return _same_content(found[0], found[1], support.label, at)
             seen[support.content_hash] = (support.support_id, support.label)
@@ -139,20 +131,11 @@ class SupportWrites:
             if support.raw is None:
                 continue
             content = support.raw.content
-            sha256 = hashlib.sha256(content).hexdigest()
             inline = self._scope.files is None or len(content) <= INLINE_LIMIT_BYTES
+            row = raw_values(self._scope, number, at, content, inline=inline)
             if not inline:
-                large[sha256] = content
-            rows.append(
-                {
-                    "collection": number,
-                    "added_sequence": at,
-                    "tenant": self._scope.tenant,
-                    "sha256": sha256,
-                    "content": content if inline else None,
-                    "sealed_by": None,
-                }
-            )
+                large[row["sha256"]] = file_bytes(self._scope, row["sha256"], content)
+            rows.append(row)
         if self._scope.files is not None and large:
             self._scope.written.extend(large)
             self._scope.files.write(self._scope.tenant_name, large)
