@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from imprint.train.adapt.network import SentenceNetwork
 
 CARD = "adapted.json"
-_WORDS = "embeddings.word_embeddings.weight"
+_POSITIONS = "embeddings.position_embeddings.weight"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +68,7 @@ def _bert_config(weights: Path) -> dict[str, Any]:
     from safetensors import safe_open
 
     with safe_open(weights, framework="numpy") as tensors:
-        n_words = tensors.get_slice(_WORDS).get_shape()[0]
-        n_positions = tensors.get_slice(_WORDS.replace("word", "position")).get_shape()[0]
-        width = tensors.get_slice("encoder.layer.0.intermediate.dense.weight").get_shape()[0]
+        n_positions = tensors.get_slice(_POSITIONS).get_shape()[0]
     shape = minilm.SHAPE
     return {
         "model_type": "bert",
@@ -80,10 +78,7 @@ def _bert_config(weights: Path) -> dict[str, Any]:
         "num_hidden_layers": shape.n_layers,
         "layer_norm_eps": shape.epsilon,
         "hidden_act": shape.activation,
-        "intermediate_size": width,
-        "vocab_size": n_words,
         "max_position_embeddings": n_positions,
-        "type_vocab_size": 2,
         "pad_token_id": 0,
     }
 

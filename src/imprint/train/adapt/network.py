@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from imprint.encoders.bert import open_tokenizer
-from imprint.encoders.weights.bert_folder import TOKENIZER, read_shape
+from imprint.encoders.weights.bert_folder import TOKENIZER, WEIGHTS, read_shape
 from imprint.errors import InvalidOptionError
 
 if TYPE_CHECKING:
@@ -137,15 +137,44 @@ class SentenceNetwork(nn.Module):
 
 def _opened(folder: Path) -> Any:
     try:
-        from transformers import AutoModel, logging
+        from transformers import AutoConfig, AutoModel
     except ImportError as error:
         raise InvalidOptionError(
             "adapting a text encoder needs the train extra: pip install 'imprint[train]'"
         ) from error
-    logging.disable_progress_bar()
-    return AutoModel.from_pretrained(
-        str(folder), local_files_only=True, attn_implementation="eager", dtype=torch.float32
+    config = AutoConfig.from_pretrained(str(folder), local_files_only=True, **_sizes(folder))
+    model, loaded = AutoModel.from_pretrained(
+        str(folder),
+        config=config,
+        local_files_only=True,
+        add_pooling_layer=False,
+        attn_implementation="eager",
+        dtype=torch.float32,
+        output_loading_info=True,
     )
+    if odd := sorted({*loaded["missing_keys"], *map(str, loaded["mismatched_keys"])}):
+        raise InvalidOptionError(
+            f"{len(odd)} weights of the folder do not fit its config.json, the first is {odd[0]}"
+        )
+    return model
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    """What config.json may leave out, as the weights have it."""
+    from safetensors import safe_open
+
+    ends = {
+        "vocab_size": ("embeddings.word_embeddings.weight", 0),
+        "type_vocab_size": ("embeddings.token_type_embeddings.weight", 0),
+        "intermediate_size": ("encoder.layer.0.intermediate.dense.weight", 0),
+    }
+    found = {}
+    with safe_open(folder / WEIGHTS, framework="numpy") as tensors:
+        for name in tensors.keys():  # noqa: SIM118 - a safetensors file is no mapping
+            for size, (end, axis) in ends.items():
+                if name.endswith(end):
+                    found[size] = int(tensors.get_slice(name).get_shape()[axis])
+    return found
 
 
 def _moves(name: str, n_frozen: int) -> bool:

@@ -133,7 +133,7 @@ def _step(
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(network.tuned_weights(), 1.0)
     optimizer.step()
-    return float(loss)
+    return float(loss.detach())
 
 
 def _prepared(network: SentenceNetwork, plan: AdaptPlan) -> list[torch.nn.Parameter]:
