@@ -170,9 +170,8 @@ def _text(result: Adaptation, name: str) -> str:
             f"(standard error {one.error:.3f})"
         )
     if result.published:
-        lines.append(
-            f"added as {name}; use it: imprint collections create NAME --modality text --encoder {name}"
-        )
+        use = f"imprint collections create NAME --modality text --encoder {name}"
+        lines.append(f"added as {name}; use it: {use}")
     else:
         lines.append("it does not clearly pay, so nothing was added (--always adds it anyway)")
     return "\n".join(lines)
