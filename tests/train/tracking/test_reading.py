@@ -68,33 +68,10 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
     max_leaves=8,
 )
-START_FIELDS = [
-    "version",
-    "method",
-    "params",
-    "seed",
-    "content_hash",
-    "command",
-    "machine",
-    "versions",
-    "git_commit",
-    "n_parameters",
-    "started_at",
-]
-OTHER_FIELDS = [
-    "epoch",
-    "event",
-    "metrics",
-    "status",
-    "at",
-    "name",
-    "bytes",
-    "path",
-    "text",
-    "loss",
-    "ended_at",
-    "reason",
-]
+START_FIELDS = ["version", "method", "params", "seed", "content_hash", "command", "machine"]
+START_FIELDS += ["versions", "git_commit", "n_parameters", "started_at"]
+OTHER_FIELDS = ["epoch", "event", "metrics", "status", "at", "name", "bytes", "path", "text"]
+OTHER_FIELDS += ["loss", "ended_at", "reason"]
 
 
 def documents(names: list[str]) -> st.SearchStrategy[dict[str, object]]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imprint.cli.session import EPILOG, Progress, verb
+from imprint.cli.train.record import tracker_of
 from imprint.errors import InvalidOptionError
 from imprint.train.methods import METHODS
 
@@ -27,6 +28,8 @@ ABOUT = {
     "siamese": "Siamese network with the contrastive loss (Koch et al. 2015).",
     "triplet": "Triplet loss with batch-hard mining (Hermans et al. 2017).",
     "contrastive": "Supervised contrastive learning (Khosla et al. 2020).",
+    "maml": "MAML: all weights adapt to the supports by gradient steps (Finn et al. 2017).",
+    "anil": "ANIL: only the head adapts, on features computed once (Raghu et al. 2020).",
     "pretrain": "Supervised pre-training with a cosine head (Chen et al. 2019).",
 }
 CODES = (
@@ -109,6 +112,7 @@ def _train(session: Session, name: str, **choices: Any) -> None:
             folder=folder,
             resume=resume,
             start=None if start is None else Path(start),
+            recorder=tracker_of(session, folder, progress),
             on_progress=lambda step: progress.at(round(1000 * step.share), label=_line(name, step)),
         )
     session.show(_document(name, splits, outcome), _text(name, outcome))

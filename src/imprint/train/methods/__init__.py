@@ -20,6 +20,8 @@ METHODS: dict[str, tuple[str, str]] = {
     "siamese": ("imprint.train.methods.siamese", "Siamese"),
     "triplet": ("imprint.train.methods.triplet", "Triplet"),
     "contrastive": ("imprint.train.methods.contrastive", "Contrastive"),
+    "maml": ("imprint.train.methods.inner_loop.maml", "Maml"),
+    "anil": ("imprint.train.methods.inner_loop.anil", "Anil"),
     "pretrain": ("imprint.train.methods.pretrain", "Pretrain"),
 }
 

@@ -61,8 +61,10 @@ class Maml:
             raise InvalidOptionError(f"start is {self.start!r}; maml starts learned or zero")
 
     def prepare(self, backbone: Backbone, n_classes: int) -> Learner:
-        """The backbone with support-only batch norm, and a linear head of `step.n_way` classes."""
+        """The backbone with support-only batch norm, and a linear head when its start is learnt."""
         normalize_by_supports(backbone)
+        if self.start == "zero":
+            return Learner(backbone)
         n_way = min(self.step.n_way, n_classes)
         return Learner(backbone, nn.Linear(backbone.width, n_way))
 
