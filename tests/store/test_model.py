@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -19,6 +20,7 @@ from imprint.errors import (
     SupportNotFoundError,
 )
 from imprint.store import open_store
+from imprint.store.sealing.local import LocalMasterKey
 from store.samples import NOW, add, content, make, new_support, remove, vector
 
 QUICK = Path("/dev/shm")  # a disk that flushes at once, where there is one
@@ -54,11 +56,14 @@ class StoreMachine(RuleBasedStateMachine):
     """Three tenants use the same names and samples, so that any leak shows."""
 
     in_memory = False
+    masters: ClassVar[list[LocalMasterKey]] = []
 
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(dir=QUICK if QUICK.is_dir() else None))
-        self.store = open_store(None if self.in_memory else self.folder / "w")
+        self.store = open_store(
+            None if self.in_memory else self.folder / "w", master_keys=self.masters
+        )
         self.model: dict[tuple[str, str], ModelCollection] = {}
         self.n_taught = 0
 
@@ -66,6 +71,8 @@ class StoreMachine(RuleBasedStateMachine):
         report = self.store.check()
         assert report["ok"], report["problems"]
         assert report.get("n_orphans", 0) == 0
+        trail = self.store.trail.verify()
+        assert trail.ok, trail.problems
         self.store.close()
         shutil.rmtree(self.folder)
 
@@ -145,7 +152,7 @@ class StoreMachine(RuleBasedStateMachine):
     def reopen(self) -> None:
         if not self.in_memory:
             self.store.close()
-            self.store = open_store(self.folder / "w")
+            self.store = open_store(self.folder / "w", master_keys=self.masters)
 
     @precondition(lambda self: self.model)
     @rule(choice=st.randoms(use_true_random=False))
@@ -197,6 +204,12 @@ class MemoryMachine(StoreMachine):
     in_memory = True
 
 
+class SealedMachine(StoreMachine):
+    """The same with every row and file sealed."""
+
+    masters: ClassVar[list[LocalMasterKey]] = [LocalMasterKey(bytes(32))]
+
+
 CALM = settings(
     max_examples=12,
     stateful_step_count=25,
@@ -207,3 +220,5 @@ TestFile = StoreMachine.TestCase
 TestFile.settings = CALM
 TestMemory = MemoryMachine.TestCase
 TestMemory.settings = CALM
+TestSealed = SealedMachine.TestCase
+TestSealed.settings = CALM

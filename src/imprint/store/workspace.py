@@ -43,7 +43,7 @@ class SqlStore:
         self.files = files
         self.answer_cap = answer_cap
         self.keyring = keyring or Keyring()
-        self.trail = Trail(connections, self.keyring.audit_key)
+        self.trail = Trail(connections, self.keyring)
 
     def tenant(self, name: str) -> SqlTenantStore:
         """See Store. A tenant gets its row with its first write."""

@@ -153,10 +153,13 @@ class Keyring:
         if row is not None:
             self._audit_key = self._unwrapped(row, None)
             return self._audit_key
-        count = session.one(keyed.COUNT)
-        if now is None or not self.enabled or (count and count[0]):
+        if now is None or not self.enabled or self._has_keys(session):
             return None
         return self.make(session, None, "audit", now)
+
+    def audit_key_lost(self, session: Session) -> bool:
+        """Whether there should be an audit key and is none: it was taken away."""
+        return self._has_keys(session) and session.one(keyed.AUDIT_KEY) is None
 
     def make(self, session: Session, tenant: int | None, purpose: str, now: int) -> bytes:
         """Make a key inside a transaction and store it wrapped."""
@@ -185,6 +188,10 @@ class Keyring:
         self._hash_keys.pop(tenant, None)
         for place in [place for place in self._data_keys if place[0] == tenant]:
             del self._data_keys[place]
+
+    def _has_keys(self, session: Session) -> bool:
+        count = session.one(keyed.COUNT)
+        return count is not None and count[0] > 0
 
     def _unwrapped(self, row: Columns, tenant: int | None) -> bytes:
         _, purpose, wrapped, master_key = row

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from imprint.errors import InvalidOptionError
@@ -10,12 +11,13 @@ from imprint.store.rows import from_json, to_moment
 from imprint.store.schema import trail
 from imprint.store.trail.append import head_of
 from imprint.store.trail.chain import EMPTY
-from imprint.store.trail.verify import verified_trail
+from imprint.store.trail.verify import TrailProblem, verified_trail
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from imprint.store.session import Columns, Session
+    from imprint.store.sealing.keyring import Keyring
+    from imprint.store.session import Columns
     from imprint.store.sqlite import SqliteConnections
     from imprint.store.trail.verify import TrailReport
 
@@ -24,13 +26,11 @@ _PAGE = 1_000
 
 
 class Trail:
-    """Reads the trail; `seal_key` gives the workspace's audit key where there is a master key."""
+    """Reads the trail; the keyring gives the workspace's audit key where there is one."""
 
-    def __init__(
-        self, connections: SqliteConnections, seal_key: Callable[[Session], bytes | None]
-    ) -> None:
+    def __init__(self, connections: SqliteConnections, keyring: Keyring) -> None:
         self._connections = connections
-        self._seal_key = seal_key
+        self._keyring = keyring
 
     def anchor(self) -> str:
         """Number of rows and hash of the last one; verifying later can prove it was passed."""
@@ -46,7 +46,11 @@ class Trail:
         """
         wanted = None if anchor is None else _parsed(anchor)
         with self._connections.snapshot() as session:
-            return verified_trail(session, self._seal_key(session), wanted)
+            report = verified_trail(session, self._keyring.audit_key(session), wanted)
+            if not self._keyring.audit_key_lost(session):
+                return report
+        lost = TrailProblem(None, "the key that seals the head was taken away")
+        return replace(report, ok=False, problems=(*report.problems, lost))
 
     def rows(self, tenant: str | None = None, after: int = 0) -> Iterator[dict[str, Any]]:
         """Every row as a JSON object, oldest first, with what is needed to check its hash."""
