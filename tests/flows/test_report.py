@@ -26,6 +26,7 @@ def test_the_expected_accuracy_is_near_what_held_out_queries_show(tickets):
 
 
 def test_a_support_that_looks_like_another_class_is_named(tickets):
+    tickets.set_policy({"screening": "off"})
     for topic in TOPICS:
         for text in variants(topic, 5, seed=1):
             tickets.teach(topic, text)
@@ -35,6 +36,7 @@ def test_a_support_that_looks_like_another_class_is_named(tickets):
 
 
 def test_near_duplicates_are_listed_and_contradictions_come_first(tickets):
+    tickets.set_policy({"screening": "off"})
     tickets.teach("refund", "alpha beta gamma delta")
     tickets.teach("refund", "beta alpha gamma delta")
     tickets.teach("login", "Delta alpha beta gamma")

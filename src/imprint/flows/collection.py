@@ -107,8 +107,8 @@ class Collection:
         support of a class are answered "unknown". It is no evidence and no candidate.
 
         When the receipt is returned the support is durable and, unless a check held it for review
-        (`state` "quarantined"), the next `classify` can answer with it. Teaching the very same sample again under the same label changes nothing and
-        returns the same support.
+        (its `state` says so), the next `classify` can answer with it. Teaching the very same sample
+        again under the same label changes nothing and returns the same support.
 
         Raises:
             InvalidInputError: the label or the source is refused; `checks` says what was measured.

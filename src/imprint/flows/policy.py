@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from imprint.errors import InvalidLabelError, InvalidNameError, InvalidOptionError
+from imprint.intake.quality.limits import QualityLimits
+from imprint.intake.verdict import MODES, Mode
 
 LABEL_LIMIT = 200
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -21,12 +23,18 @@ class Policy:
     with a class; thresholds are set for it. `head` is the few-shot classifier, "auto" lets the
     supports decide. `keep_raw` False stores embeddings only. `log_answers` False keeps no
     prediction log, so answers cannot be replayed or corrected later.
+
+    `screening` says what happens to a support that a check holds: "quarantine" keeps it for review,
+    "strict" does so for mere warnings, too, "off" makes no checks. `quality` replaces limits of the
+    quality checks by name (see docs/safe-teaching.md).
     """
 
     false_accept_rate: float = 0.05
     head: str = "auto"
     keep_raw: bool = True
     log_answers: bool = True
+    screening: Mode = "quarantine"
+    quality: dict[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(cls, policy: Policy | dict[str, Any] | None) -> Policy:
@@ -64,6 +72,11 @@ class Policy:
         rate = self.false_accept_rate
         if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0.001 <= rate <= 0.5:
             raise InvalidOptionError("policy field false_accept_rate must be within 0.001 .. 0.5")
+        if self.screening not in MODES:
+            raise InvalidOptionError(f"policy field screening must be one of {', '.join(MODES)}")
+        if not isinstance(self.quality, dict):
+            raise InvalidOptionError("policy field quality maps names of limits to numbers")
+        QualityLimits.of(self.quality)
         if self.head != "auto" and self.head not in HEADS:
             raise InvalidOptionError(
                 f"policy field head must be auto or one of {', '.join(sorted(HEADS))}"

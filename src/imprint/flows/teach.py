@@ -12,8 +12,11 @@ import numpy as np
 from imprint.errors import (
     DuplicateSupportError,
     IdempotencyConflictError,
+    ImprintError,
     LabelConflictError,
 )
+from imprint.flows.teaching.screening import screened, screened_in_order
+from imprint.intake.verdict import refusal
 from imprint.store.ports import Change, NewSupport
 from imprint.types import Check, Receipt
 
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from imprint.flows.answering.live import LiveCollection
+    from imprint.intake.verdict import Verdict
     from imprint.types import Embedding, Evidence, Sample
 
 _N_NEAREST = 3
@@ -36,6 +40,8 @@ class Lesson:
     embedding: Embedding
     metadata: dict[str, Any]
     origin: str
+    # What was measured on the way here: quality of the sample, stability of its embedding.
+    checks: tuple[Check, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +71,18 @@ def teach_one(
         return repeated
     # Refused here, before anything is written, when the class would be left without a direction.
     live.refuse_opposed(lesson.embedding.vector, lesson.label)
-    support = _support(live, lesson)
+    verdict = screened(live, lesson)
+    support = _support(live, lesson, verdict)
     try:
         with live.tenant.transaction(
             "teach",
             actor=act.actor,
             now=act.now,
             collection=live.row.name,
-            detail={"support_id": support.support_id},
+            detail=_written(support),
         ) as writing:
             (sequence,) = writing.add_supports(live.row.collection_id, [support])
-            receipt = _receipt(support, lesson, nearest, sequence)
+            receipt = _receipt(support, lesson, verdict, nearest, sequence)
             if idempotency_key is not None:
                 writing.remember_request(idempotency_key, fingerprint, receipt.to_json())
     except DuplicateSupportError:
@@ -87,10 +94,13 @@ def teach_one(
 
 def teach_batch(
     live: LiveCollection, lessons: Sequence[Lesson], act: Act
-) -> list[Receipt | LabelConflictError]:
-    """Store many lessons in one commit; an outcome for each, in order."""
+) -> list[Receipt | ImprintError]:
+    """Store many lessons in one commit; an outcome for each, in order.
+
+    Each is screened against what is taught with those before it.
+    """
     nearest = _nearest(live, lessons)
-    outcomes: list[Receipt | LabelConflictError | None] = [None] * len(lessons)
+    outcomes: list[Receipt | ImprintError | None] = [None] * len(lessons)
     fresh: dict[str, int] = {}
     for i, lesson in enumerate(lessons):
         first = fresh.setdefault(lesson.sample.content_hash, i)
@@ -99,19 +109,18 @@ def teach_batch(
         elif lessons[first].label != lesson.label:
             outcomes[i] = _conflict(lessons[first].label)
     new = [i for i in fresh.values() if outcomes[i] is None]
-    supports = [_support(live, lessons[i]) for i in new]
+    verdicts = screened_in_order(live, [lessons[i] for i in new])
     try:
-        for i, receipt in zip(
-            new, _commit(live, lessons, new, supports, act, nearest), strict=True
-        ):
-            outcomes[i] = receipt
+        stored = _commit(live, lessons, dict(zip(new, verdicts, strict=True)), act, nearest)
+        for i, outcome in stored.items():
+            outcomes[i] = outcome
     except DuplicateSupportError:
         # Rare race with another writer: let each lesson find out for itself.
         for i in new:
             try:
                 outcomes[i] = teach_one(live, lessons[i], act)
-            except LabelConflictError as conflict:
-                outcomes[i] = conflict
+            except ImprintError as error:
+                outcomes[i] = error
     return [
         _same_batch(outcome, outcomes[fresh[lesson.sample.content_hash]])
         for outcome, lesson in zip(outcomes, lessons, strict=True)
@@ -121,22 +130,30 @@ def teach_batch(
 def _commit(
     live: LiveCollection,
     lessons: Sequence[Lesson],
-    new: list[int],
-    supports: list[NewSupport],
+    verdicts: dict[int, Verdict],
     act: Act,
     nearest: list[tuple[Evidence, ...]],
-) -> list[Receipt]:
-    if not supports:
-        return []
+) -> dict[int, Receipt | ImprintError]:
+    outcomes: dict[int, Receipt | ImprintError] = {
+        i: refusal(verdict.checks) for i, verdict in verdicts.items() if verdict.state == "rejected"
+    }
+    kept = [i for i in verdicts if i not in outcomes]
+    if not kept:
+        return outcomes
+    supports = [_support(live, lessons[i], verdicts[i]) for i in kept]
     detail = {"n_supports": len(supports), "first": supports[0].support_id}
+    n_held = sum(support.state == "quarantined" for support in supports)
     with live.tenant.transaction(
-        "teach", actor=act.actor, now=act.now, collection=live.row.name, detail=detail
+        "teach",
+        actor=act.actor,
+        now=act.now,
+        collection=live.row.name,
+        detail=detail | ({"n_quarantined": n_held} if n_held else {}),
     ) as writing:
         sequences = writing.add_supports(live.row.collection_id, supports)
-    return [
-        _receipt(support, lessons[i], nearest[i], sequence)
-        for support, i, sequence in zip(supports, new, sequences, strict=True)
-    ]
+    for i, support, sequence in zip(kept, supports, sequences, strict=True):
+        outcomes[i] = _receipt(support, lessons[i], verdicts[i], nearest[i], sequence)
+    return outcomes
 
 
 def _looked_up(
@@ -149,8 +166,8 @@ def _looked_up(
 
 
 def _same_batch(
-    outcome: Receipt | LabelConflictError | None, first: Receipt | LabelConflictError | None
-) -> Receipt | LabelConflictError:
+    outcome: Receipt | ImprintError | None, first: Receipt | ImprintError | None
+) -> Receipt | ImprintError:
     found = outcome if outcome is not None else first
     if found is None:
         raise AssertionError("every lesson of a batch has an outcome")
@@ -218,11 +235,11 @@ def _conflict(label: str | None) -> LabelConflictError:
     )
 
 
-def _support(live: LiveCollection, lesson: Lesson) -> NewSupport:
+def _support(live: LiveCollection, lesson: Lesson, verdict: Verdict) -> NewSupport:
     return NewSupport(
         support_id=f"s_{secrets.token_hex(10)}",
         label=lesson.label,
-        state="active",
+        state=verdict.support_state,
         encoder_version=lesson.embedding.encoder_version,
         content_hash=lesson.sample.content_hash,
         vector=lesson.embedding.vector,
@@ -232,15 +249,24 @@ def _support(live: LiveCollection, lesson: Lesson) -> NewSupport:
     )
 
 
+def _written(support: NewSupport) -> dict[str, Any]:
+    detail = {"support_id": support.support_id}
+    return detail if support.state == "active" else detail | {"state": support.state}
+
+
 def _receipt(
-    support: NewSupport, lesson: Lesson, nearest: tuple[Evidence, ...], sequence: int
+    support: NewSupport,
+    lesson: Lesson,
+    verdict: Verdict,
+    nearest: tuple[Evidence, ...],
+    sequence: int,
 ) -> Receipt:
     checks = [Check("decode", "pass", 1.0, 1.0, note) for note in lesson.sample.notes]
     return Receipt(
         support.support_id,
         lesson.label,
         support.state,
-        (*checks, Check("duplicate", "pass", 0.0, 1.0, "")),
+        (*checks, Check("duplicate", "pass", 0.0, 1.0, ""), *verdict.checks),
         nearest,
         support.encoder_version,
         sequence,

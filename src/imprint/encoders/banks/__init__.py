@@ -7,8 +7,9 @@ Built by tools/build_text_bank.py; each file's metadata names its texts' sources
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,3 +28,19 @@ def read_bank(family: str) -> UnitVectors | None:
 
     tensors = load_file(path)
     return unit(tensors["vectors"].astype(np.float32))
+
+
+def read_screening(name: str) -> dict[str, Any] | None:
+    """Return the screening card of the family an encoder belongs to, or None where none ships.
+
+    What it means is said in `imprint.intake.screen.yardstick`; tools/build_screening_card.py
+    measures it.
+    """
+    folder, family = Path(__file__).parent, name
+    while family:
+        path = folder / f"{family}.screening.json"
+        if path.is_file():
+            card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            return card
+        family = family.rpartition("-")[0]
+    return None

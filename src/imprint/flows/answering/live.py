@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from imprint.encoders.protocol import Encoder
     from imprint.flows.answering.encoding import EncoderShelf
+    from imprint.flows.teaching.screening import Screener
     from imprint.store.ports import Change, CollectionRow, TenantStore
     from imprint.types import UnitVector
 
@@ -48,8 +50,21 @@ class LiveCollection:
         self._snapshot: Snapshot | None = None
         self._by_content: dict[str, tuple[str, str | None]] = {}
         self._content_of: dict[str, str] = {}
+        self._held: set[str] = set()
         self._pending: Future[None] | None = None
         self._saved_generation = -1
+        # What teaching keeps beside the snapshot; derived state as well. None until first used.
+        self.screener: Screener | None = None
+
+    @property
+    def encoder(self) -> Encoder:
+        """The encoder every support here was embedded by."""
+        return self._shelf.versioned(self.row.encoder_version)
+
+    @property
+    def n_held(self) -> int:
+        """How many supports await review, as of `level`."""
+        return len(self._held)
 
     @property
     def policy(self) -> Policy:
@@ -168,6 +183,7 @@ class LiveCollection:
         reached = max([sequence, *(change.sequence for change in changes)])
         self._by_content.clear()
         self._content_of.clear()
+        self._held.clear()
         for change in changes:
             self._note(change)
         saved = self._saved() if same_policy else None
@@ -197,7 +213,7 @@ class LiveCollection:
             changes,
             dim=self.row.dim,
             policy=policy,
-            background=self._shelf.versioned(self.row.encoder_version).background,
+            background=self.encoder.background,
             sequence=sequence,
             saved=saved,
         )
@@ -239,6 +255,9 @@ class LiveCollection:
         previous = self._content_of.pop(change.support_id, None)
         if previous is not None:
             self._by_content.pop(previous, None)
+        self._held.discard(change.support_id)
+        if change.state == "quarantined" and not change.removed:
+            self._held.add(change.support_id)
         if not change.removed:
             self._content_of[change.support_id] = change.content_hash
             self._by_content[change.content_hash] = (change.support_id, change.label)

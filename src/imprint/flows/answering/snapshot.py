@@ -130,16 +130,20 @@ class Snapshot:
         ]
 
     def _with_change(self, change: Change) -> Snapshot:
-        present = change.support_id in self.index
-        if present and not _answers(change):
-            decider = self.decider.removed(self.index.row_of(change.support_id))
-            index = self.index.without(change.support_id, decider.rows)
-            return replace(self, index=index, decider=decider)
-        if present or not _answers(change):
-            return self
-        decider = self.decider.added(change.vector, change.label)
-        index = self.index.continued(change.support_id, decider.rows)
-        return replace(self, index=index, decider=decider)
+        snapshot = self
+        if change.support_id in self.index:
+            row = self.index.row_of(change.support_id)
+            if _answers(change) and self.decider.row_labels[row] == change.label:
+                return self
+            # Gone, held, or of another class now: in that case it comes back as its last row.
+            without = self.decider.removed(row)
+            index = self.index.without(change.support_id, without.rows)
+            snapshot = replace(self, index=index, decider=without)
+        if not _answers(change):
+            return snapshot
+        decider = snapshot.decider.added(change.vector, change.label)
+        grown = snapshot.index.continued(change.support_id, decider.rows)
+        return replace(snapshot, index=grown, decider=decider)
 
 
 def _answers(change: Change) -> bool:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 from imprint.heads import HEADS
 from imprint.intake.decode_media import DEFAULT_LIMITS
+from imprint.intake.quality.limits import QualityLimits
+from imprint.intake.verdict import MODES
 
 Schema = dict[str, Any]
 
@@ -116,6 +119,20 @@ POLICY: Schema = record(
         },
         "keep_raw": {"type": "boolean", "description": "False keeps embeddings only."},
         "log_answers": {"type": "boolean", "description": "False keeps no prediction log."},
+        "screening": {
+            "type": "string",
+            "enum": list(MODES),
+            "description": "quarantine holds what a check holds, strict what it warns of, too.",
+        },
+        "quality": {
+            "type": "object",
+            "properties": {
+                limit.name: {"type": "number", "minimum": 0, "maximum": 1e6}
+                for limit in fields(QualityLimits)
+            },
+            "additionalProperties": False,
+            "description": "Limits of the quality checks that differ from the usual ones.",
+        },
     },
     [],
 )

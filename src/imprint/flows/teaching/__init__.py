@@ -1,0 +1,1 @@
+"""What surrounds teaching: screening, review of what is held, going back, feedback."""

@@ -1,0 +1,138 @@
+"""Screening where it meets the rest: one screener per live collection, verdicts for lessons."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from imprint.encoders.banks import read_screening
+from imprint.errors import OpposedSupportsError
+from imprint.intake.quality.limits import QualityLimits
+from imprint.intake.quality.sample import quality_checks
+from imprint.intake.screen.checks import Footing, screening_checks, stability_check
+from imprint.intake.screen.perturb import perturbed
+from imprint.intake.screen.yardstick import ScreeningCard, Yardstick
+from imprint.intake.verdict import Verdict, refusal, verdict_of
+from imprint.vectors import stacked
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from imprint.encoders.protocol import Encoder
+    from imprint.flows.answering.live import LiveCollection
+    from imprint.flows.policy import Policy
+    from imprint.flows.teach import Lesson
+    from imprint.heads.supports import SupportSet
+    from imprint.types import Check, Embedding, Sample, UnitVector
+
+# Queries remembered as witnesses of what other classes are asked.
+MOST_QUERIES: Final = 256
+
+
+class Screener:
+    """What the supports of one collection are screened against, kept as it grows.
+
+    Derived state: it can be thrown away. Safe to share by threads.
+    """
+
+    def __init__(self, encoder: Encoder) -> None:
+        card = ScreeningCard.from_json(read_screening(encoder.name))
+        self.yardstick = Yardstick.of(card, encoder.background, encoder.dim)
+        self._queries: deque[UnitVector] = deque(maxlen=MOST_QUERIES)
+        self._footing: Footing | None = None
+        self._lock = threading.Lock()
+
+    def heard(self, vectors: Sequence[UnitVector]) -> None:
+        """Remember recent queries."""
+        self._queries.extend(vectors)
+
+    def checks(
+        self, vector: UnitVector, label: str | None, supports: SupportSet, n_held: int
+    ) -> tuple[Check, ...]:
+        """Check an embedded support against what is taught; `n_held` supports await review."""
+        if not supports.n_way and not len(supports.rows):
+            return ()
+        footing = self.footing(supports, n_held)
+        return screening_checks(vector, label, supports, footing)
+
+    def footing(self, supports: SupportSet, n_held: int) -> Footing:
+        """Limits for this state, measured anew when a tenth of it changed."""
+        with self._lock:
+            if self._footing is None or self._footing.is_stale(supports):
+                queries = stacked(list(self._queries), supports.rows.width)
+                self._footing = Footing.of(supports, self.yardstick, queries, n_held)
+            return self._footing
+
+
+def quality_of(sample: Sample, policy: Policy) -> tuple[Check, ...]:
+    """Check a decoded sample before it is embedded.
+
+    Raises:
+        InvalidInputError: nothing can be learned from it; the error carries every check.
+    """
+    if policy.screening == "off":
+        return ()
+    checks = quality_checks(sample, QualityLimits.of(policy.quality))
+    if any(check.verdict == "reject" for check in checks):
+        raise refusal(checks)
+    return checks
+
+
+def stability_of(
+    samples: Sequence[Sample], embeddings: Sequence[Embedding], encoder: Encoder, policy: Policy
+) -> list[tuple[Check, ...]]:
+    """Embed pictures once more, changed a little, where the encoder's card says what is usual."""
+    nothing: list[tuple[Check, ...]] = [()] * len(samples)
+    card = ScreeningCard.from_json(read_screening(encoder.name))
+    if policy.screening == "off" or card.stable <= 0.0:
+        return nothing
+    changed = [perturbed(sample) for sample in samples]
+    asked = [one for one in changed if one is not None]
+    if len(asked) < len(samples):
+        return nothing
+    again = encoder.encode(asked)
+    return [
+        (stability_check(one.vector, vector, card.stable),)
+        for one, vector in zip(embeddings, again, strict=True)
+    ]
+
+
+def screener_of(live: LiveCollection) -> Screener:
+    """The screener of a collection, made when first asked for."""
+    if live.screener is None:
+        live.screener = Screener(live.encoder)
+    return live.screener
+
+
+def screened(live: LiveCollection, lesson: Lesson) -> Verdict:
+    """Judge one lesson against what is taught now.
+
+    Raises:
+        InvalidInputError: it is refused; the error carries every check.
+    """
+    verdict = _judged(live, lesson, live.level().decider.supports)
+    if verdict.state == "rejected":
+        raise refusal(verdict.checks)
+    return verdict
+
+
+def screened_in_order(live: LiveCollection, lessons: Sequence[Lesson]) -> list[Verdict]:
+    """Judge lessons one after the other, each with the active ones before it counted as taught."""
+    supports = live.level().decider.supports
+    verdicts = []
+    for lesson in lessons:
+        verdicts.append(_judged(live, lesson, supports))
+        if verdicts[-1].state == "active":
+            with suppress(OpposedSupportsError):
+                supports = supports.added(lesson.embedding.vector, lesson.label)
+    return verdicts
+
+
+def _judged(live: LiveCollection, lesson: Lesson, supports: SupportSet) -> Verdict:
+    policy = live.policy
+    if policy.screening == "off":
+        return verdict_of(lesson.checks, "off")
+    checks = screener_of(live).checks(lesson.embedding.vector, lesson.label, supports, live.n_held)
+    return verdict_of((*lesson.checks, *checks), policy.screening)

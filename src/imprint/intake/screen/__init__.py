@@ -1,0 +1,1 @@
+"""Does this support fit what was taught before? Judged after embedding, from vectors alone."""
