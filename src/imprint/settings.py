@@ -44,7 +44,7 @@ class Settings:
         default="image-small", metadata={"help": "Encoder of new image collections."}
     )
     audio_encoder: str = field(
-        default="", metadata={"help": "Encoder of new audio collections; none is built in yet."}
+        default="audio-small", metadata={"help": "Encoder of new audio collections."}
     )
     access: Path | None = field(
         default=None,
@@ -52,6 +52,30 @@ class Settings:
     )
     runs: Path = field(
         default=Path("runs"), metadata={"help": "Folder of the records of training runs."}
+    )
+    master_key_file: Path | None = field(
+        default=None,
+        metadata={
+            "help": "File (mode 600) of the master key; with one, what is kept is encrypted."
+        },
+    )
+    master_key: str = field(
+        default="",
+        repr=False,
+        metadata={"help": "The master key itself, for the environment only."},
+    )
+    kms_key: str = field(
+        default="", metadata={"help": "ARN of a master key in a key service (AWS KMS protocol)."}
+    )
+    kms_region: str = field(
+        default="", metadata={"help": "Region of the key service, when the ARN does not say it."}
+    )
+    kms_endpoint: str = field(
+        default="", metadata={"help": "Address of the key service, when it is not AWS's own."}
+    )
+    old_master_key_file: Path | None = field(
+        default=None,
+        metadata={"help": "File of the master key before this one, while it is being replaced."},
     )
     log_answers: bool = field(
         default=True,
@@ -104,7 +128,7 @@ def _from_file(path: Path) -> dict[str, Any]:
 
 
 def _convert(name: str, value: object) -> Any:
-    if name in {"home", "cache", "model_mirror", "access", "runs"}:
+    if name in {"home", "cache", "model_mirror", "access", "runs"} or name.endswith("_file"):
         return Path(str(value)).expanduser()
     if name == "log_answers":
         word = str(value).lower()

@@ -20,6 +20,7 @@ from imprint.flows.answering.answer_log import AnswerLog
 from imprint.flows.answering.encoding import EncoderShelf
 from imprint.flows.answering.live import LiveCollection
 from imprint.flows.collection import Collection, checked_modality
+from imprint.flows.custody.masters import master_keys
 from imprint.flows.policy import Policy, checked_name
 from imprint.flows.teach import Act
 from imprint.settings import Settings, read_settings
@@ -335,9 +336,10 @@ def open_workspace(
         NewerWorkspaceError: a newer Imprint wrote it.
         WorkspaceCorruptError: it is damaged or is no workspace.
         InvalidOptionError: the path is an address of a back end this version does not have.
+        MasterKeyMissingError, MasterKeyWrongError: it is encrypted, and its key is not the one set.
     """
     chosen = settings or read_settings()
-    store = open_store(path, read_only=read_only)
+    store = open_store(path, read_only=read_only, master_keys=master_keys(chosen))
     return Workspace(
         Shared(store, chosen, EncoderShelf(chosen, progress)), tenant=tenant, actor=actor
     )

@@ -73,6 +73,16 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Revision:
+    """What a support is to become: its label, its state, and whether it is forgotten."""
+
+    support_id: str
+    label: str | None
+    state: SupportState
+    removed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class GenerationRow:
     """A saved calibration: which supports it was fitted on (`sequence`) and its parameters."""
 
@@ -169,6 +179,18 @@ class Transaction(Protocol):
 
         Raises:
             SupportNotFoundError: one of them is not there (nothing is removed then).
+        """
+        ...
+
+    def revise_supports(self, collection_id: str, revisions: Sequence[Revision]) -> int:
+        """Give supports another label or state, forget them, or bring forgotten ones back.
+
+        All in one write; returns its sequence. What each was before stays on record, so that
+        `as_of` still tells how earlier answers were made.
+
+        Raises:
+            SupportNotFoundError: one of them is not there, or was erased; nothing is changed.
+            LabelConflictError: a live support has the content of one to be brought back.
         """
         ...
 
@@ -281,6 +303,10 @@ class TenantStore(Protocol):
 
     def answer(self, answer_id: str) -> AnswerRow:
         """Raises AnswerNotFoundError."""
+        ...
+
+    def recent_answers(self, collection_id: str, limit: int = 256) -> list[AnswerRow]:
+        """The newest rows of the prediction log, newest first."""
         ...
 
     def feedback(self, collection_id: str) -> list[tuple[str, str | None, datetime]]:

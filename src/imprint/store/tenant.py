@@ -234,6 +234,14 @@ class SqlTenantStore:
             row = plain_answer(row, self._opener(session))
         return to_answer(row)
 
+    def recent_answers(self, collection_id: str, limit: int = 256) -> list[AnswerRow]:
+        """See TenantStore."""
+        with self._store.connections.reading() as session:
+            number = self._place(session, collection_id)[0]
+            rows = session.rows(reads.RECENT_ANSWERS, {"number": number, "limit": limit})
+            opener = self._opener(session)
+            return [to_answer(plain_answer(row, opener)) for row in rows]
+
     def feedback(self, collection_id: str) -> list[tuple[str, str | None, datetime]]:
         """See TenantStore."""
         with self._store.connections.reading() as session:

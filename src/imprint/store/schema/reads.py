@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import and_, bindparam, func, select, tuple_
+from sqlalchemy import and_, bindparam, case, func, select, tuple_
 
 from imprint.store.schema.tables import (
     answers,
@@ -16,6 +16,7 @@ from imprint.store.schema.tables import (
     keys,
     raws,
     requests,
+    revisions,
     supports,
     tenants,
     version,
@@ -53,13 +54,15 @@ SEQUENCE = select(collections.c.sequence).where(_OF_TENANT)
 PLACE = select(collections.c.id, collections.c.dim, collections.c.encoder_version).where(_OF_TENANT)
 
 
+_AT_SUPPORT = and_(
+    embeddings.c.collection == supports.c.collection,
+    embeddings.c.added_sequence == supports.c.added_sequence,
+    embeddings.c.encoder_version == bindparam("encoder_version"),
+)
+
+
 def _changes(*conditions: Any) -> Any:
     """Supports of one collection with their embeddings; erased ones have none (outer join)."""
-    at_support = and_(
-        embeddings.c.collection == supports.c.collection,
-        embeddings.c.added_sequence == supports.c.added_sequence,
-        embeddings.c.encoder_version == bindparam("encoder_version"),
-    )
     return (
         select(
             supports.c.support_id,
@@ -74,7 +77,7 @@ def _changes(*conditions: Any) -> Any:
             supports.c.added_sequence,
             embeddings.c.sealed_by,
         )
-        .select_from(supports.outerjoin(embeddings, at_support))
+        .select_from(supports.outerjoin(embeddings, _AT_SUPPORT))
         .where(supports.c.collection == bindparam("number"), *conditions)
     )
 
@@ -83,11 +86,60 @@ CHANGES_ALL = _changes(_LIVE).order_by(supports.c.changed_sequence, supports.c.a
 CHANGES_AFTER = _changes(supports.c.changed_sequence > bindparam("after")).order_by(
     supports.c.changed_sequence, supports.c.added_sequence
 )
-AS_OF = _changes(
-    supports.c.added_sequence <= bindparam("sequence"),
-    _LIVE | (supports.c.removed_sequence > bindparam("sequence")),
-    supports.c.erased_at.is_(None),
-).order_by(supports.c.added_sequence)
+
+
+def _as_of() -> Any:
+    """Supports as they were after a write: as revised since, if they were."""
+    at_support = and_(
+        revisions.c.collection == supports.c.collection,
+        revisions.c.added_sequence == supports.c.added_sequence,
+    )
+    first = (
+        select(func.min(revisions.c.until_sequence))
+        .where(at_support, revisions.c.until_sequence > bindparam("sequence"))
+        .correlate(supports)
+        .scalar_subquery()
+    )
+    then = revisions.alias("since")
+    at_then = and_(
+        then.c.collection == supports.c.collection,
+        then.c.added_sequence == supports.c.added_sequence,
+        then.c.until_sequence == first,
+    )
+    label, state, removed = (
+        case((then.c.until_sequence.is_(None), now), else_=before)
+        for now, before in (
+            (supports.c.label, then.c.label),
+            (supports.c.state, then.c.state),
+            (supports.c.removed_sequence, then.c.removed_sequence),
+        )
+    )
+    return (
+        select(
+            supports.c.support_id,
+            label,
+            state,
+            removed,
+            supports.c.erased_at,
+            supports.c.changed_sequence,
+            supports.c.content_hash,
+            embeddings.c.vector,
+            embeddings.c.checksum,
+            supports.c.added_sequence,
+            embeddings.c.sealed_by,
+        )
+        .select_from(supports.outerjoin(embeddings, _AT_SUPPORT).outerjoin(then, at_then))
+        .where(
+            supports.c.collection == bindparam("number"),
+            supports.c.added_sequence <= bindparam("sequence"),
+            removed.is_(None) | (removed > bindparam("sequence")),
+            supports.c.erased_at.is_(None),
+        )
+        .order_by(supports.c.added_sequence)
+    )
+
+
+AS_OF = _as_of()
 
 _SUPPORT_COLUMNS = (
     supports.c.support_id,
@@ -175,24 +227,28 @@ NEWEST_GENERATION = (
     .limit(1)
 )
 
-ANSWER = (
-    select(
-        answers.c.answer_id,
-        collections.c.collection_id,
-        answers.c.content_hash,
-        answers.c.vector,
-        answers.c.encoder_version,
-        answers.c.generation,
-        answers.c.sequence,
-        answers.c.decision,
-        answers.c.label,
-        answers.c.confidence,
-        answers.c.detail,
-        answers.c.answered_at,
-        answers.c.sealed,
-    )
-    .select_from(answers.join(collections, answers.c.collection == collections.c.id))
-    .where(answers.c.tenant == bindparam("tenant"), answers.c.answer_id == bindparam("answer_id"))
+_ANSWERS = select(
+    answers.c.answer_id,
+    collections.c.collection_id,
+    answers.c.content_hash,
+    answers.c.vector,
+    answers.c.encoder_version,
+    answers.c.generation,
+    answers.c.sequence,
+    answers.c.decision,
+    answers.c.label,
+    answers.c.confidence,
+    answers.c.detail,
+    answers.c.answered_at,
+    answers.c.sealed,
+).select_from(answers.join(collections, answers.c.collection == collections.c.id))
+ANSWER = _ANSWERS.where(
+    answers.c.tenant == bindparam("tenant"), answers.c.answer_id == bindparam("answer_id")
+)
+RECENT_ANSWERS = (
+    _ANSWERS.where(answers.c.collection == bindparam("number"))
+    .order_by(answers.c.id.desc())
+    .limit(bindparam("limit"))
 )
 FEEDBACK = (
     select(feedback.c.answer_id, feedback.c.label, feedback.c.at)

@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 
 # Revisions this code can read, oldest first; the last one is what it writes.
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 HEAD = REVISIONS[-1]
 
 Big = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows only in INTEGER columns
@@ -135,6 +135,21 @@ supports = Table(
 
 _SUPPORT = ("collection", "added_sequence")
 _SUPPORT_KEY = ("supports.collection", "supports.added_sequence")
+
+# What a support was before a review or a return changed it: its label, state and removal as they
+# stood for every sequence under `until_sequence`.
+revisions = Table(
+    "revisions",
+    metadata,
+    Column("collection", Big, nullable=False),
+    Column("added_sequence", Big, nullable=False),
+    Column("until_sequence", Big, nullable=False),
+    Column("label", Text),
+    Column("state", Text, nullable=False),
+    Column("removed_sequence", Big),
+    PrimaryKeyConstraint("collection", "added_sequence", "until_sequence"),
+    ForeignKeyConstraint(_SUPPORT, _SUPPORT_KEY),
+)
 
 # One row per encoder version, so that a change of encoder can embed beside the old rows.
 # `checksum` is the CRC-32 of the bytes: SQLite itself would hand out a damaged page's content.

@@ -16,6 +16,7 @@ from imprint.store.schema.tables import (
     keys,
     raws,
     requests,
+    revisions,
     supports,
     tenants,
     version,
@@ -80,6 +81,30 @@ FORGET = (
         removed_at=func.coalesce(supports.c.removed_at, bindparam("at")),
     )
 )
+# Of a support that is not erased, whether live or forgotten.
+TO_REVISE = select(
+    supports.c.added_sequence,
+    supports.c.label,
+    supports.c.state,
+    supports.c.removed_sequence,
+    supports.c.removed_at,
+).where(
+    supports.c.collection == bindparam("number"),
+    supports.c.support_id == bindparam("support_id"),
+    supports.c.erased_at.is_(None),
+)
+ADD_REVISION = insert(revisions)
+REVISE = (
+    update(supports)
+    .where(_at_support(supports))
+    .values(
+        label=bindparam("new_label"),
+        state=bindparam("new_state"),
+        removed_sequence=bindparam("removed"),
+        removed_at=bindparam("gone_at"),
+        changed_sequence=bindparam("changed"),
+    )
+)
 BLANK = (
     update(supports)
     .where(_at_support(supports))
@@ -108,7 +133,7 @@ UNDOOM = delete(doomed_files).where(
 # Children before parents, as foreign keys demand.
 DROPS = tuple(
     delete(table).where(table.c.collection == bindparam("number"))
-    for table in (embeddings, raws, supports, generations, feedback, answers)
+    for table in (embeddings, raws, revisions, supports, generations, feedback, answers)
 )
 DROP_COLLECTION = delete(collections).where(collections.c.id == bindparam("number"))
 GENERATION_TAKEN = select(generations.c.generation).where(

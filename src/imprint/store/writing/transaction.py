@@ -8,13 +8,14 @@ from imprint.store.rows import to_json
 from imprint.store.trail.append import append
 from imprint.store.trail.chain import Content
 from imprint.store.writing.records import RecordWrites
+from imprint.store.writing.revisions import revise
 from imprint.store.writing.supports import SupportWrites
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from imprint.store.ports import CollectionRow, GenerationRow, KeyRow, NewSupport
+    from imprint.store.ports import CollectionRow, GenerationRow, KeyRow, NewSupport, Revision
     from imprint.store.writing.scope import Scope
 
 
@@ -47,6 +48,10 @@ class SqlTransaction:
     ) -> int:
         """See Transaction."""
         return self._supports.remove(collection_id, support_ids, erase=erase)
+
+    def revise_supports(self, collection_id: str, revisions: Sequence[Revision]) -> int:
+        """See Transaction."""
+        return revise(self._scope, collection_id, revisions)
 
     def put_generation(self, collection_id: str, row: GenerationRow) -> None:
         """See Transaction."""

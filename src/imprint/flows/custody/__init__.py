@@ -1,0 +1,1 @@
+"""Answering for what is kept: master keys, encryption, erasure, copies."""

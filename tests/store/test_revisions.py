@@ -1,0 +1,93 @@
+"""Supports change label and state, go and come back; what they were stays on record."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from imprint import errors
+from imprint.store import open_store
+from imprint.store.ports import Revision
+from store.samples import NOW, collection_row, new_support
+
+
+@pytest.fixture
+def tenant():
+    store = open_store(None)
+    made = store.tenant("shop")
+    with made.transaction("create", actor="t", now=NOW) as writing:
+        writing.create_collection(collection_row())
+    yield made
+    store.close()
+
+
+def write(tenant, verb, *arguments, **options):
+    with tenant.transaction(verb, actor="t", now=NOW + timedelta(days=1)) as writing:
+        return getattr(writing, verb)(collection_row().collection_id, *arguments, **options)
+
+
+def seen(changes):
+    return {one.support_id: (one.label, one.state) for one in changes}
+
+
+def test_a_revision_changes_label_and_state_and_the_past_stays_as_it_was(tenant):
+    place = collection_row().collection_id
+    write(tenant, "add_supports", [new_support(1, label="cat"), new_support(2, label="cat")])
+    first, second = (one.support_id for one in tenant.changes(place))
+    before = tenant.sequence(place)
+    after = write(tenant, "revise_supports", [Revision(first, "dog", "quarantined")])
+    assert after == before + 1 == tenant.sequence(place)
+    assert seen(tenant.changes(place)) == {
+        first: ("dog", "quarantined"),
+        second: ("cat", "active"),
+    }
+    assert seen(tenant.as_of(place, before))[first] == ("cat", "active")
+    assert seen(tenant.as_of(place, after))[first] == ("dog", "quarantined")
+    (changed,) = tenant.changes(place, before)
+    assert (changed.support_id, changed.sequence) == (first, after)
+
+
+def test_what_was_forgotten_comes_back_and_every_moment_can_be_told(tenant):
+    place = collection_row().collection_id
+    write(tenant, "add_supports", [new_support(1, label="cat")])
+    (only,) = (one.support_id for one in tenant.changes(place))
+    write(tenant, "remove_supports", [only], erase=False)
+    gone = tenant.sequence(place)
+    back = write(tenant, "revise_supports", [Revision(only, "cat", "active")])
+    again = write(tenant, "revise_supports", [Revision(only, "cat", "active", removed=True)])
+    assert [len(tenant.as_of(place, at)) for at in range(1, again + 1)] == [1, 0, 1, 0]
+    assert (gone, back) == (2, 3)
+    assert tenant.changes(place) == []
+
+
+def test_what_was_erased_does_not_come_back(tenant):
+    place = collection_row().collection_id
+    write(tenant, "add_supports", [new_support(1, label="cat")])
+    (only,) = (one.support_id for one in tenant.changes(place))
+    write(tenant, "remove_supports", [only], erase=True)
+    sequence = tenant.sequence(place)
+    with pytest.raises(errors.SupportNotFoundError):
+        write(tenant, "revise_supports", [Revision(only, "cat", "active")])
+    assert tenant.sequence(place) == sequence
+
+
+def test_a_sample_taught_again_meanwhile_keeps_its_place(tenant):
+    place = collection_row().collection_id
+    write(tenant, "add_supports", [new_support(1, label="cat", content="same")])
+    (first,) = (one.support_id for one in tenant.changes(place))
+    write(tenant, "remove_supports", [first], erase=False)
+    write(tenant, "add_supports", [new_support(2, label="dog", content="same")])
+    with pytest.raises(errors.LabelConflictError):
+        write(tenant, "revise_supports", [Revision(first, "cat", "active")])
+    assert [one.label for one in tenant.changes(place)] == ["dog"]
+
+
+def test_a_dropped_collection_takes_its_revisions_along(tenant):
+    place = collection_row().collection_id
+    write(tenant, "add_supports", [new_support(1, label="cat")])
+    (only,) = (one.support_id for one in tenant.changes(place))
+    write(tenant, "revise_supports", [Revision(only, "dog", "active")])
+    write(tenant, "drop_collection")
+    with pytest.raises(errors.CollectionNotFoundError):
+        tenant.sequence(place)
