@@ -74,12 +74,13 @@ def choose(
     sorted_supports = in_order(supports)
     parts = splits(sorted_supports, rng)
     names = _candidates(sorted_supports, parts) if name == "auto" else (name,)
-    held = _held_scores(names, parts)
-    tried = {one: _tried(one, sorted_supports, held[one]) for one in names}
+    fits = [_fits(names, part) for part in parts]
+    tried = {one: _tried(one, sorted_supports, _held(one, parts, fits)) for one in names}
     best = _best(tried)
     contests = Contests(supports, HEADS[best]().fitted(supports), HEADS[best], tried[best].value)
-    asked = ask(sorted_supports, parts, held[best], contests, bank, rng)
-    return Chosen(contests.head, fit_calibration(contests, asked, false_accept_rate))
+    asked = ask(sorted_supports, parts, [fit[best] for fit in fits], contests, bank, rng)
+    fitted = fit_calibration(contests, asked, false_accept_rate, experienced=bank is not None)
+    return Chosen(contests.head, fitted)
 
 
 def _candidates(supports: SupportSet, parts: list[Split]) -> tuple[str, ...]:
@@ -96,20 +97,21 @@ def _candidates(supports: SupportSet, parts: list[Split]) -> tuple[str, ...]:
     return ("adapted", "prototype", "nearest", "lda", "logistic")
 
 
-def _held_scores(names: tuple[str, ...], parts: list[Split]) -> dict[str, Held]:
-    found: dict[str, Held] = {name: [] for name in names}
-    for part in parts:
-        fitted = {name: HEADS[name]().fitted(part.kept) for name in names if name != "logistic"}
-        if "logistic" in names:
-            both = fitted.get("adapted")
-            fitted["logistic"] = (
-                both.plain
-                if isinstance(both, AdaptedHead)
-                else HEADS["logistic"]().fitted(part.kept)
-            )
-        for name, head in fitted.items():
-            found[name].append((head.scores(part.kept, part.queries), part.classes))
-    return found
+def _fits(names: tuple[str, ...], part: Split) -> dict[str, Head]:
+    """Fit the candidates to what was not held out; logistic is a part of adapted."""
+    fitted = {name: HEADS[name]().fitted(part.kept) for name in names if name != "logistic"}
+    if "logistic" in names:
+        both = fitted.get("adapted")
+        alone = both.plain if isinstance(both, AdaptedHead) else logistic_head().fitted(part.kept)
+        fitted["logistic"] = alone
+    return fitted
+
+
+def _held(name: str, parts: list[Split], fits: list[dict[str, Head]]) -> Held:
+    return [
+        (fit[name].scores(part.kept, part.queries), part.classes)
+        for part, fit in zip(parts, fits, strict=True)
+    ]
 
 
 def _tried(name: str, supports: SupportSet, held: Held) -> Sharpness:

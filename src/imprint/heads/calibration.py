@@ -13,7 +13,7 @@ from imprint.errors import InvalidOptionError
 if TYPE_CHECKING:
     from imprint.types import Probabilities, Scores
 
-KIND: Final = "calibration.v1"
+KIND: Final = "calibration.v2"
 # A change of a tenth of the supports moves thresholds less than their own uncertainty.
 STALE_RATIO: Final = 0.10
 

@@ -12,10 +12,12 @@ from imprint.errors import InvalidOptionError, LabelNotFoundError, VectorError
 from imprint.heads.auto import HEADS, choose
 from imprint.heads.calibration import Calibration, Values
 from imprint.heads.decision import Check, Decision, Weighed
+from imprint.heads.fitted.logistic import softmax
 from imprint.heads.fitted.transductive import informed
 from imprint.heads.nearest import NearestHead
 from imprint.heads.open_set import Cosines, contest, cosines, thinned
 from imprint.heads.prototype import PrototypeHead
+from imprint.heads.simulation.contests import rivalry
 from imprint.heads.supports import SupportSet
 from imprint.vectors import RowBlocks
 
@@ -222,8 +224,10 @@ class Decider:
         scores = self._scores(queries, seen, similarities)
         shares = self.calibration.class_probabilities(scores)
         familiarity = seen.evidence().max(axis=1)
-        if self.calibration.contest_weight:
-            familiarity = familiarity + self.calibration.contest_weight * contest(shares)
+        if weight := self.calibration.contest_weight:
+            sharpness = self.calibration.sharpness
+            logits = rivalry(self.head, self.supports, queries, sharpness, scores)
+            familiarity = familiarity + weight * contest(softmax(logits))
         return Weighed(scores, shares, self.calibration.known(familiarity))
 
     def _together(self, queries: QueryVectors, weighed: Weighed) -> Weighed:

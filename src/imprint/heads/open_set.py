@@ -29,9 +29,6 @@ Evidence = npt.NDArray[np.float32]  # (n_query, n_way), larger is more familiar
 _OTHERS, _OTHERS_WEIGHT = 5, 0.8
 _BACKGROUND, _BACKGROUND_WEIGHT = 10, 0.3
 BACKGROUND_ROWS: Final = 512
-# Weight of the contest in log-odds, from so many classes on: fewer say little about strangers. A
-# larger weight ranks better still, but the rate then strays further from the one asked for.
-CONTEST_WEIGHT, CONTEST_CLASSES = 0.05, 5
 _CONTEST_CEILING: Final = 0.01
 
 

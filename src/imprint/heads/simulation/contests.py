@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from imprint.heads.calibration import Calibration
+from imprint.heads.fitted.adapted import AdaptedHead
+from imprint.heads.fitted.logistic import softmax
 from imprint.heads.nearest import NearestHead
-from imprint.heads.open_set import CONTEST_CLASSES, CONTEST_WEIGHT, contest
+from imprint.heads.open_set import contest
 from imprint.heads.prototype import PrototypeHead
 from imprint.heads.supports import SupportSet
 from imprint.vectors import RowBlocks
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
     from imprint.heads.protocol import Head
     from imprint.types import QueryVectors, Scores
 
+# Fewer classes say nothing about strangers.
+_LEAST_CLASSES: Final = 5
+# Weight of the contest in log-odds. Cosines alone hardly tell what the evidence does not; of heads
+# with fitted weights it counts fully among many classes, half among eight.
+_OF_COSINES, _OF_WEIGHTS, _HALF_CLASSES = 0.05, 0.4, 8.0
 # Classes are left out in so many parts for up to so many supports; each part fits the head once
 # more, and fewer parts leave out more of each stranger's neighbors with it.
 _PARTS = ((200, 3), (3000, 8), (10**9, 2))
@@ -39,18 +45,31 @@ class Contests:
     @property
     def weight(self) -> float:
         """What the contest counts beside the evidence: nothing with few classes."""
-        return CONTEST_WEIGHT if self.supports.n_way >= CONTEST_CLASSES else 0.0
+        n_way = self.supports.n_way
+        if n_way < _LEAST_CLASSES:
+            return 0.0
+        if isinstance(self.head, PrototypeHead | NearestHead):
+            return _OF_COSINES
+        return _OF_WEIGHTS * n_way / (n_way + _HALF_CLASSES)
 
-    def of(self, scores: Scores) -> Values:
-        """Weighted contest of queries with these scores."""
+    def among(
+        self,
+        head: Head,
+        supports: SupportSet,
+        queries: QueryVectors,
+        own: npt.NDArray[np.intp] | None = None,
+    ) -> Values:
+        """Weighted contest of queries among the classes of a fitted head, `own` overlooked."""
         if not self.weight:
-            return np.zeros(len(scores), dtype=np.float32)
-        shares = Calibration(sharpness=self.sharpness).class_probabilities(scores)
-        return np.float32(self.weight) * contest(shares)
+            return np.zeros(len(queries), dtype=np.float32)
+        logits = rivalry(head, supports, queries, self.sharpness)
+        if own is not None:
+            logits[np.arange(len(queries)), own] = -np.inf
+        return np.float32(self.weight) * contest(softmax(logits))
 
     def here(self, queries: QueryVectors) -> Values:
         """Weighted contest of queries among all taught classes."""
-        return self.of(self.head.scores(self.supports, queries))
+        return self.among(self.head, self.supports, queries)
 
     def without_own(
         self,
@@ -69,9 +88,7 @@ class Contests:
         if not self.weight:
             return found
         if isinstance(self.head, PrototypeHead | NearestHead):
-            scores = self.head.scores(supports, queries)
-            scores[np.arange(len(queries)), own] = -np.inf
-            return self.of(scores)
+            return self.among(self.head, supports, queries, own)
         matrix, labels = supports.rows.matrix(), supports.row_labels()
         n_parts = next(parts for most, parts in _PARTS if supports.n_rows <= most)
         for left_out in np.array_split(rng.permutation(supports.n_way), n_parts):
@@ -81,6 +98,29 @@ class Contests:
             )
             asked = np.isin(own, left_out)
             if asked.any():
-                scores = self.fresh().fitted(kept).scores(kept, queries[asked])
-                found[asked] = self.of(scores)
+                found[asked] = self.among(self._refitted(kept), kept, queries[asked])
         return found
+
+    def _refitted(self, kept: SupportSet) -> Head:
+        """Fit what the contest hears of: of the adapted head one part, which is half the work."""
+        fresh = self.fresh()
+        if isinstance(fresh, AdaptedHead):
+            return replace(fresh, plain=fresh.plain.fitted(kept))
+        return fresh.fitted(kept)
+
+
+def rivalry(
+    head: Head,
+    supports: SupportSet,
+    queries: QueryVectors,
+    sharpness: float,
+    scores: Scores | None = None,
+) -> Scores:
+    """Logits the contest is read from: the head's scores (at hand, perhaps), made sharp.
+
+    Of the adapted head only the centered fit is heard: whitening and neighbors make it right more
+    often, and sure of strangers, too.
+    """
+    if isinstance(head, AdaptedHead):
+        return head.plain.scores(supports, queries)
+    return np.float32(sharpness) * (head.scores(supports, queries) if scores is None else scores)

@@ -20,6 +20,7 @@ from imprint.vectors import RowBlocks
 
 if TYPE_CHECKING:
     from imprint.heads.calibration import Values
+    from imprint.heads.protocol import Head
     from imprint.heads.simulation.contests import Contests
     from imprint.types import QueryVectors, Scores, UnitVectors
 
@@ -107,7 +108,7 @@ def splits(supports: SupportSet, rng: np.random.Generator) -> list[Split]:
 def ask(
     supports: SupportSet,
     parts: list[Split],
-    held: Held,
+    held: list[Head],
     contests: Contests,
     bank: UnitVectors | None,
     rng: np.random.Generator,
@@ -117,7 +118,7 @@ def ask(
     Args:
         supports: in canonical order.
         parts: supports held out of their classes.
-        held: scores of those held out, one pair per part.
+        held: the head as fitted to each part.
         contests: the head that will answer.
         bank: background vectors.
         rng: for choosing and making queries.
@@ -135,6 +136,10 @@ def ask(
     evidence = _joined(
         [cosines(part.kept, part.queries, bank).evidence().max(axis=1) for part in parts]
     )
+    rivals = [
+        contests.among(head, part.kept, part.queries)
+        for head, part in zip(held, parts, strict=True)
+    ]
     from_same = _made(supports, queries, bank, _SAME_CLASS, usual, rng)
     from_other = _made(supports, queries, bank, _SAME_DOMAIN, usual, rng)
     return Asked(
@@ -142,7 +147,7 @@ def ask(
         classes=own if others else np.empty(0, np.intp),
         impostors=_some(alone[np.isfinite(alone)], rng),
         own=evidence,
-        known=evidence + _joined([contests.of(scores) for scores, _ in held]),
+        known=evidence + _joined(rivals),
         made_strangers=from_other.evidence + contests.here(from_other.queries),
         made_known=from_same.evidence + contests.here(from_same.queries),
         made_impostors=from_other.evidence,
