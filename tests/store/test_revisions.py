@@ -9,22 +9,23 @@ import pytest
 from imprint import errors
 from imprint.store import open_store
 from imprint.store.ports import Revision
-from store.samples import NOW, collection_row, new_support
+from store.samples import NOW, make, new_support
+
+PLACE = "id of pets"
 
 
 @pytest.fixture
 def tenant():
     store = open_store(None)
     made = store.tenant("shop")
-    with made.transaction("create", actor="t", now=NOW) as writing:
-        writing.create_collection(collection_row())
+    make(made)
     yield made
     store.close()
 
 
 def write(tenant, verb, *arguments, **options):
     with tenant.transaction(verb, actor="t", now=NOW + timedelta(days=1)) as writing:
-        return getattr(writing, verb)(collection_row().collection_id, *arguments, **options)
+        return getattr(writing, verb)(PLACE, *arguments, **options)
 
 
 def seen(changes):
@@ -32,62 +33,57 @@ def seen(changes):
 
 
 def test_a_revision_changes_label_and_state_and_the_past_stays_as_it_was(tenant):
-    place = collection_row().collection_id
     write(tenant, "add_supports", [new_support(1, label="cat"), new_support(2, label="cat")])
-    first, second = (one.support_id for one in tenant.changes(place))
-    before = tenant.sequence(place)
+    first, second = (one.support_id for one in tenant.changes(PLACE))
+    before = tenant.sequence(PLACE)
     after = write(tenant, "revise_supports", [Revision(first, "dog", "quarantined")])
-    assert after == before + 1 == tenant.sequence(place)
-    assert seen(tenant.changes(place)) == {
+    assert after == before + 1 == tenant.sequence(PLACE)
+    assert seen(tenant.changes(PLACE)) == {
         first: ("dog", "quarantined"),
         second: ("cat", "active"),
     }
-    assert seen(tenant.as_of(place, before))[first] == ("cat", "active")
-    assert seen(tenant.as_of(place, after))[first] == ("dog", "quarantined")
-    (changed,) = tenant.changes(place, before)
+    assert seen(tenant.as_of(PLACE, before))[first] == ("cat", "active")
+    assert seen(tenant.as_of(PLACE, after))[first] == ("dog", "quarantined")
+    (changed,) = tenant.changes(PLACE, before)
     assert (changed.support_id, changed.sequence) == (first, after)
 
 
 def test_what_was_forgotten_comes_back_and_every_moment_can_be_told(tenant):
-    place = collection_row().collection_id
     write(tenant, "add_supports", [new_support(1, label="cat")])
-    (only,) = (one.support_id for one in tenant.changes(place))
+    (only,) = (one.support_id for one in tenant.changes(PLACE))
     write(tenant, "remove_supports", [only], erase=False)
-    gone = tenant.sequence(place)
+    gone = tenant.sequence(PLACE)
     back = write(tenant, "revise_supports", [Revision(only, "cat", "active")])
     again = write(tenant, "revise_supports", [Revision(only, "cat", "active", removed=True)])
-    assert [len(tenant.as_of(place, at)) for at in range(1, again + 1)] == [1, 0, 1, 0]
+    assert [len(tenant.as_of(PLACE, at)) for at in range(1, again + 1)] == [1, 0, 1, 0]
     assert (gone, back) == (2, 3)
-    assert tenant.changes(place) == []
+    assert tenant.changes(PLACE) == []
 
 
 def test_what_was_erased_does_not_come_back(tenant):
-    place = collection_row().collection_id
     write(tenant, "add_supports", [new_support(1, label="cat")])
-    (only,) = (one.support_id for one in tenant.changes(place))
+    (only,) = (one.support_id for one in tenant.changes(PLACE))
     write(tenant, "remove_supports", [only], erase=True)
-    sequence = tenant.sequence(place)
+    sequence = tenant.sequence(PLACE)
     with pytest.raises(errors.SupportNotFoundError):
         write(tenant, "revise_supports", [Revision(only, "cat", "active")])
-    assert tenant.sequence(place) == sequence
+    assert tenant.sequence(PLACE) == sequence
 
 
 def test_a_sample_taught_again_meanwhile_keeps_its_place(tenant):
-    place = collection_row().collection_id
-    write(tenant, "add_supports", [new_support(1, label="cat", content="same")])
-    (first,) = (one.support_id for one in tenant.changes(place))
+    write(tenant, "add_supports", [new_support(1, label="cat", content_hash="same")])
+    (first,) = (one.support_id for one in tenant.changes(PLACE))
     write(tenant, "remove_supports", [first], erase=False)
-    write(tenant, "add_supports", [new_support(2, label="dog", content="same")])
+    write(tenant, "add_supports", [new_support(2, label="dog", content_hash="same")])
     with pytest.raises(errors.LabelConflictError):
         write(tenant, "revise_supports", [Revision(first, "cat", "active")])
-    assert [one.label for one in tenant.changes(place)] == ["dog"]
+    assert [one.label for one in tenant.changes(PLACE)] == ["dog"]
 
 
 def test_a_dropped_collection_takes_its_revisions_along(tenant):
-    place = collection_row().collection_id
     write(tenant, "add_supports", [new_support(1, label="cat")])
-    (only,) = (one.support_id for one in tenant.changes(place))
+    (only,) = (one.support_id for one in tenant.changes(PLACE))
     write(tenant, "revise_supports", [Revision(only, "dog", "active")])
     write(tenant, "drop_collection")
     with pytest.raises(errors.CollectionNotFoundError):
-        tenant.sequence(place)
+        tenant.sequence(PLACE)

@@ -19,8 +19,8 @@ class QualityLimits:
     two tones. Texts: `text_letters` counts letters, digits and symbols; `text_repetition` is the
     share of the text in runs of one repeated character; `text_boilerplate` the share of its words
     that repeat others; `text_scripts` the share of letters outside the two main scripts.
-    Recordings: `audio_speech_s` is the length that is not silence; `audio_silence` the share that is;
-    `audio_clipped` the share of frames at full scale; `audio_noise_db` the level of the loudest
+    Recordings: `audio_speech_s` is the length that is not silence; `audio_silence` the share that
+    is; `audio_clipped` the share of frames at full scale; `audio_noise_db` the level of the loudest
     tenth of the recording over that of the quietest.
     """
 

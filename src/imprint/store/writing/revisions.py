@@ -63,7 +63,7 @@ def _before(number: int, sequence: int, row: Columns) -> Values:
 
 def _after(scope: Scope, number: int, sequence: int, one: Revision, row: Columns) -> Values:
     added, _, _, removed, removed_at = row
-    gone = {"removed": None, "gone_at": None}
+    gone: Values = {"removed": None, "gone_at": None}
     if one.removed:
         gone = {"removed": removed or sequence, "gone_at": removed_at or scope.now}
     return {
