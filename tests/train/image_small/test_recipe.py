@@ -21,7 +21,7 @@ from imprint.train.image_small.loop import (  # noqa: E402
 from imprint.train.image_small.recipe import Diary, load_trunk, save_trunk  # noqa: E402
 from imprint.train.image_small.sets import ImageSet, held_out  # noqa: E402
 from imprint.train.image_small.shipping.bank import drawn, write_bank  # noqa: E402
-from imprint.train.image_small.shipping.embedding import Embedding, fitted, set_batches  # noqa: E402
+from imprint.train.image_small.shipping.embedding import Embedding, fitted, shown_of  # noqa: E402
 from imprint.train.image_small.shipping.export import (  # noqa: E402
     parity,
     write_eight_bit_model,
@@ -102,7 +102,7 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     trunk = train_jointly(sets, quick(), trunk=small_trunk(), on_progress=Diary(folder))
     branch = LocalBranch((8, 8, 16, 16), 24).eval()
-    embedding = fitted(Embedding(trunk, branch), [set_batches(one, 2 * SIDE) for one in sets])
+    embedding = fitted(Embedding(trunk, branch), [shown_of(one, 2 * SIDE) for one in sets])
     recipe = PixelRecipe(2 * SIDE, views=("crop", "zoom"), layout="uint8_nhwc")
     encoder = write_model(embedding, folder, "tiny", recipe, {"license": "test"})
     return trunk, embedding, encoder, drawings.only(aside), folder

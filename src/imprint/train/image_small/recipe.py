@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -74,6 +75,7 @@ def work(rank: int, options: argparse.Namespace, meeting: str) -> None:
     sets = learnt_sets(options)
     torch.manual_seed(options.seed)
     settings = LoopSettings(options.minutes * 60, options.seed, peak_rate=options.peak_rate)
+    settings = replace(settings, batch=settings.batch | dict(options.batch))
     trunk = load_trunk(options.start) if options.start else Trunk()
     trunk = train_jointly(sets, settings, trunk=trunk.train(), on_progress=Diary(options.out))
     if rank == 0:
@@ -105,9 +107,22 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--peak-rate", type=float, default=0.15, help="largest learning rate")
     options.add_argument("--start", type=Path, help="trunk.pt of an earlier run to go on from")
     options.add_argument(
+        "--batch",
+        action="append",
+        default=[],
+        type=_named_number,
+        metavar="SET=N",
+        help="pictures a step draws from a set, for each worker",
+    )
+    options.add_argument(
         "--set-aside", action="store_true", help="leave out an eighth of the classes, to choose on"
     )
     return options
+
+
+def _named_number(text: str) -> tuple[str, int]:
+    name, _, number = text.partition("=")
+    return name, int(number)
 
 
 def main(arguments: list[str] | None = None) -> None:

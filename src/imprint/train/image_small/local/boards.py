@@ -76,7 +76,7 @@ def _draw_tracks(board: Board, half: float, gap: float) -> None:
         _draw_track(board, middle + number * pitch, half, bend_at, slope)
     if rng.random() < 0.25:  # a filled plane on one side
         edge = middle + pitch + half * rng.uniform(-1, 0.5)
-        board.pen.rectangle((0, edge, SIDE, SIDE), fill=255)
+        board.pen.rectangle((0, min(edge, SIDE), SIDE, SIDE), fill=255)
     for _ in range(int(rng.integers(0, 4))):
         x, y = rng.uniform(0, SIDE, 2)
         if abs(y - middle) > pitch and np.hypot(x - middle, y - middle) > 14 * _FINE:

@@ -9,6 +9,7 @@ sees the picture at twice the trunk's resolution.
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -23,11 +24,26 @@ if TYPE_CHECKING:
     from imprint.train.image_small.sets import ImageSet
 
 # Stage of the trunk, how it is pooled, how much it counts; chosen on classes set aside.
-TRUNK_PARTS = ((3, "mean", 1.0), (2, "max", 0.5), (1, "max", 0.3))
+TRUNK_PARTS = ((3, "mean", 1.0), (2, "max", 0.7), (1, "max", 0.4))
 LOCAL_WEIGHT = 0.5
-# Directions are shortened by this power of their variance: 0 leaves them, 1 whitens in full.
-EVENING = 0.5
-N_FROM_EACH = 900
+# Directions are shortened by this power of their spread within classes, 0 leaves them, 1 whitens;
+# FLOOR (of the mean spread) keeps directions that hardly vary from growing large.
+EVENING = 0.6
+FLOOR = 0.1
+N_FROM_EACH = 1500
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """Pictures to center and even out on: batches (n, px, px, 3) uint8, labels of all of them.
+
+    Drawings of the pen count for centers only: their classes vary in other directions than those
+    of photos, and there are a thousand of them.
+    """
+
+    batches: Iterator[torch.Tensor]
+    labels: torch.Tensor
+    evens: bool
 
 
 class Embedding(nn.Module):
@@ -35,7 +51,7 @@ class Embedding(nn.Module):
 
     Each trunk part is the root of the pooled features at length one (the root evens out bursty
     channels), minus its mean over the training sets (Wang et al. 2019), turned to the principal
-    directions of those sets, which are then partly evened out: in full, whitening raises noise.
+    directions of what varies within classes, which are then partly evened out.
     """
 
     def __init__(
@@ -73,45 +89,58 @@ class Embedding(nn.Module):
         return functional.normalize(torch.cat(parts, dim=1), dim=1)
 
 
-def fitted(
-    embedding: Embedding,
-    learnt: Sequence[Iterator[torch.Tensor]],
-    drawn: Sequence[Iterator[torch.Tensor]] = (),
-) -> Embedding:
-    """Set centers and turns from batches of pictures; every group of pictures counts the same.
+def fitted(embedding: Embedding, learnt: Sequence[Shown], drawn: Sequence[Shown] = ()) -> Embedding:
+    """Set centers and turns; every group of pictures counts the same.
 
-    The parts of the trunk are fitted on what it learnt from, the local part on that and on drawn
-    surfaces and boards.
+    The parts of the trunk are fitted on what it learnt from; the local part is centered on that and
+    on drawn surfaces and boards, and evened out on the latter.
     """
-    means: list[list[torch.Tensor]] = []
-    spreads: list[list[torch.Tensor]] = []
-    for group in (*learnt, *drawn):
-        with torch.no_grad():
-            rows = [torch.cat(part) for part in zip(*map(embedding.raw_parts, group), strict=True)]
-        means.append([one.mean(dim=0) for one in rows])
-        spreads.append([torch.cov(one.T.double()) for one in rows])
+    rows = [_parts_of(embedding, one.batches) for one in (*learnt, *drawn)]
     for i in range(len(embedding.part_weights)):
-        local = i == len(embedding.part_weights) - 1
-        used = len(means) if local else len(learnt)
-        center = torch.stack([one[i] for one in means[:used]]).mean(dim=0)
-        cover = torch.stack([one[i] for one in spreads[:used]]).mean(dim=0)
+        local = i == len(embedding.part_weights) - 1 and bool(drawn)
+        used = len(rows) if local else len(learnt)
+        center = torch.stack([one[i].mean(dim=0) for one in rows[:used]]).mean(dim=0)
+        spreads = [
+            _within(one[i], shown.labels)
+            for one, shown in zip(rows, (*learnt, *drawn), strict=True)
+            if shown.evens and (shown in drawn) == local
+        ]
         embedding.get_buffer(f"center{i}").copy_(center)
-        embedding.get_buffer(f"turn{i}").copy_(_evening(cover))
+        if spreads:
+            embedding.get_buffer(f"turn{i}").copy_(_evening(torch.stack(spreads).mean(dim=0)))
     return embedding.eval()
 
 
-def _evening(cover: torch.Tensor) -> torch.Tensor:
-    variance, directions = torch.linalg.eigh(cover)
-    floor = 1e-4 * float(variance.mean())
-    scale = (variance.clamp(min=floor) / variance.mean()) ** (-EVENING / 2)
+def _parts_of(embedding: Embedding, batches: Iterator[torch.Tensor]) -> list[torch.Tensor]:
+    with torch.no_grad():
+        return [torch.cat(p) for p in zip(*map(embedding.raw_parts, batches), strict=True)]
+
+
+def _within(rows: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Covariance around the class means (as in Hatch et al. 2006)."""
+    _, numbers, counts = torch.unique(labels, return_inverse=True, return_counts=True)
+    sums = torch.zeros(len(counts), rows.shape[1]).index_add_(0, numbers, rows)
+    return torch.cov((rows - (sums / counts[:, None])[numbers]).T.double())
+
+
+def _evening(spread: torch.Tensor) -> torch.Tensor:
+    variance, directions = torch.linalg.eigh(spread)
+    scale = (variance / variance.mean() + FLOOR).clamp(min=FLOOR) ** (-EVENING / 2)
     turn: torch.Tensor = directions * scale
     return turn.float()
 
 
-def set_batches(one: ImageSet, side_px: int, n: int = N_FROM_EACH) -> Iterator[torch.Tensor]:
+def shown_of(one: ImageSet, side_px: int, n: int = N_FROM_EACH) -> Shown:
     """Plain pictures of a set, evenly spread over it, as the encoder will see them."""
     rows = torch.linspace(0, len(one.images) - 1, min(len(one.images), n)).long()
-    return (squares_of(one, some, side_px) for some in torch.split(rows, 50))
+    batches = (squares_of(one, some, side_px) for some in torch.split(rows, 50))
+    return Shown(batches, one.labels[rows], evens=not one.drawing)
+
+
+def shown_views(views: torch.Tensor, labels: torch.Tensor) -> Shown:
+    """Views (n, 3, px, px) in 0 .. 1, as the encoder will see them."""
+    pixels = (views * 255).round().byte().permute(0, 2, 3, 1)
+    return Shown((some.contiguous() for some in torch.split(pixels, 50)), labels, evens=True)
 
 
 def squares_of(one: ImageSet, rows: torch.Tensor, side_px: int) -> torch.Tensor:
@@ -124,9 +153,3 @@ def squares_of(one: ImageSet, rows: torch.Tensor, side_px: int) -> torch.Tensor:
     if one.drawing:
         images = (255.0 - images).expand(-1, 3, -1, -1)
     return images.byte().permute(0, 2, 3, 1).contiguous()
-
-
-def drawn_batches(views: torch.Tensor) -> Iterator[torch.Tensor]:
-    """Views (n, 3, px, px) in 0 .. 1, as the encoder will see them."""
-    pixels = (views * 255).round().byte().permute(0, 2, 3, 1)
-    return (some.contiguous() for some in torch.split(pixels, 50))

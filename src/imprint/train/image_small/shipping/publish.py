@@ -22,9 +22,9 @@ from imprint.train.image_small.sets import load_all
 from imprint.train.image_small.shipping.bank import N_DRAWN, N_LEARNT, bank_samples, write_bank
 from imprint.train.image_small.shipping.embedding import (
     Embedding,
-    drawn_batches,
     fitted,
-    set_batches,
+    shown_of,
+    shown_views,
 )
 from imprint.train.image_small.shipping.export import parity, write_eight_bit_model, write_model
 
@@ -119,9 +119,9 @@ def shipped_embedding(
 ) -> Embedding:
     """Trunk and branch joined, centered and evened out on the training sets."""
     drawn, dice, side = draw_all(seed, 200, 8, 40), Dice(seed), RECIPE.side_px
-    views = [make(drawn, 400, side, dice)[0] for make in (surface_views, board_views)]
+    views = [make(drawn, 800, side, dice) for make in (surface_views, board_views)]
     return fitted(
         Embedding(trunk, branch),
-        [set_batches(one, side) for one in sets],
-        [drawn_batches(one) for one in views],
+        [shown_of(one, side) for one in sets],
+        [shown_views(*one) for one in views],
     )
