@@ -16,11 +16,12 @@
     │   └── LabelConflictError, DuplicateSupportError, CollectionExistsError, NewerWorkspaceError,
     │       IdempotencyConflictError, RunChangedError
     ├── DeniedError              get permission
-    │   ├── InvalidKeyError, MissingScopeError, ReadOnlyError, UnsafeBindError
+    │   ├── InvalidKeyError, MissingScopeError, QuotaExceededError, ReadOnlyError,
+    │   │   UnsafeBindError
     │   └── MasterKeyMissingError, MasterKeyWrongError, UnsafeKeyFileError
     ├── BusyError                come back after retry_after_s
     │   ├── StorageFullError, WorkspaceLockedError, KeyServiceError, SequenceNotReachedError
-    │   └── OverloadedError, TimedOutError, NotReadyError, PortInUseError
+    │   └── OverloadedError, RateLimitedError, TimedOutError, NotReadyError, PortInUseError
     └── CorruptError             repair or restore
         └── WorkspaceCorruptError, BlobMissingError, SealBrokenError, ModelHashError,
             BundleCorruptError, CheckpointCorruptError
@@ -333,6 +334,12 @@ class ReadOnlyError(DeniedError):
     code = "read_only"
 
 
+class QuotaExceededError(DeniedError):
+    """The tenant would hold more than its limit allows."""
+
+    code = "quota_exceeded"
+
+
 class UnsafeBindError(DeniedError):
     """Serving on a public address without TLS was not explicitly allowed."""
 
@@ -398,6 +405,12 @@ class OverloadedError(BusyError):
     """More requests are waiting than the server queues."""
 
     code = "overloaded"
+
+
+class RateLimitedError(BusyError):
+    """The tenant has asked more often than its limit allows."""
+
+    code = "rate_limited"
 
 
 class TimedOutError(BusyError):

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from imprint.encoders.protocol import Encoder
     from imprint.store.ports import AuditRow, KeyRow, Store, TenantStore, Transaction
+    from imprint.store.quota.limits import Quotas
     from imprint.store.trail.trail import Trail
     from imprint.types import Modality
 
@@ -222,6 +223,11 @@ class Workspace:
     def newest_write(self) -> datetime | None:
         """When the newest audited write was made, by its writer's clock."""
         return self._shared.store.newest_write()
+
+    @property
+    def quotas(self) -> Quotas:
+        """Limits of every tenant, and what each holds."""
+        return self._shared.store.quotas
 
     def audit(self, limit: int = 100, after: int = 0) -> list[AuditRow]:
         """Audit rows of this tenant, oldest first."""

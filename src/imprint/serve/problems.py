@@ -37,6 +37,7 @@ _STATUS: dict[type[Exception], int] = {
     errors.InvalidKeyError: 401,
     errors.BusyError: 503,
     errors.OverloadedError: 429,
+    errors.RateLimitedError: 429,
     errors.CorruptError: 500,
 }
 
@@ -44,7 +45,7 @@ _STATUS: dict[type[Exception], int] = {
 MEANINGS: dict[int, str] = {
     400: "The body cannot be read as what its Content-Type says.",
     401: "No key, or one that is unknown, expired or revoked: all read the same.",
-    403: "The key lacks the scope of this call, or the workspace is read-only.",
+    403: "The key lacks the scope, the tenant's limit is reached, or nothing may be written here.",
     404: "There is no such thing, or it is not yours: the two read the same.",
     405: "The address exists, but not for this method.",
     408: "The body did not arrive in time.",
@@ -53,7 +54,7 @@ MEANINGS: dict[int, str] = {
     415: "The Content-Type, or the kind of sample, is not read here.",
     422: "The request was understood and refused; errors and checks say why and what to do.",
     424: "The encoder failed on this sample.",
-    429: "Too much is waiting already; come back after Retry-After seconds.",
+    429: "Asked too often, or too much is waiting already; come back after Retry-After seconds.",
     500: "Something broke. The request id finds it in the server's log.",
     503: "Not now: starting, stopping, disk full or too slow. Come back after Retry-After seconds.",
 }

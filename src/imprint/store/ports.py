@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from datetime import datetime
 
+    from imprint.store.quota.limits import Quotas
     from imprint.store.trail.trail import Trail
     from imprint.types import Modality, RawItem, Support, SupportState, UnitVector
 
@@ -332,6 +333,11 @@ class Store(Protocol):
 
     def tenant(self, name: str) -> TenantStore:
         """Repositories bound to one tenant (created on first use)."""
+        ...
+
+    @property
+    def quotas(self) -> Quotas:
+        """Limits of the tenants, and what they hold."""
         ...
 
     def create_key(

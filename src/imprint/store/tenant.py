@@ -80,7 +80,9 @@ class SqlTenantStore:
                 scope.sealer = self._store.keyring.writer(session, number, scope.now)
                 scope.seal_key = self._store.keyring.audit_key(session, scope.now)
                 made = SqlTransaction(scope)
+                watch = self._store.quotas.watch(session, number)
                 yield made
+                watch.check()
                 made.put_audit(verb, collection, detail or {})
             durable = True
             self._known = number

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from imprint.errors import InvalidKeyError, InvalidNameError, NotFoundError
 from imprint.store.doctor import examined
 from imprint.store.ports import KeyRow
+from imprint.store.quota.book import QuotaBook
 from imprint.store.rows import to_key, to_moment
 from imprint.store.schema import reads, writes
 from imprint.store.sealing.keyring import Keyring
@@ -44,6 +45,7 @@ class SqlStore:
         self.answer_cap = answer_cap
         self.keyring = keyring or Keyring()
         self.trail = Trail(connections, self.keyring)
+        self.quotas = QuotaBook(self)
 
     def tenant(self, name: str) -> SqlTenantStore:
         """See Store. A tenant gets its row with its first write."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from imprint.errors import InvalidOptionError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
 HOLDINGS = ("supports", "classes", "bytes")
 RATES = ("requests_per_minute", "requests_per_day")
@@ -27,6 +28,26 @@ class Usage(NamedTuple):
     supports: int
     classes: int
     bytes: int
+
+
+class Quotas(Protocol):
+    """Limits of the tenants of a workspace, by name; `defaults` are of those without their own."""
+
+    defaults: Mapping[str, int]
+
+    def limits(self, tenant: str) -> dict[str, int]:
+        """Every limit that holds for a tenant."""
+        ...
+
+    def usage(self, tenant: str) -> Usage:
+        """What a tenant holds."""
+        ...
+
+    def change(
+        self, tenant: str, changes: Mapping[str, int | None], *, now: datetime, actor: str
+    ) -> None:
+        """Set limits of a tenant; None takes one away. Raises InvalidOptionError."""
+        ...
 
 
 def checked_limit(name: str, most: int) -> int:

@@ -27,8 +27,10 @@ from sqlalchemy import (
     text,
 )
 
+from imprint.store.schema.counting import USAGE_TRIGGERS
+
 # Revisions this code can read, oldest first; the last one is what it writes.
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004")
 HEAD = REVISIONS[-1]
 
 Big = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows only in INTEGER columns
@@ -308,6 +310,29 @@ backups = Table(
     Column("manifest_sha256", Text, nullable=False),
     sqlite_autoincrement=True,
 )
+
+# What a tenant may hold and ask for: a row for each limit that is set.
+quotas = Table(
+    "quotas",
+    metadata,
+    Column("tenant", Big, ForeignKey("tenants.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("most", Big, nullable=False),
+    PrimaryKeyConstraint("tenant", "name"),
+)
+
+# What each class holds; the label "" is that of negatives. Triggers keep it.
+usage = Table(
+    "usage",
+    metadata,
+    Column("collection", Big, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("n_live", Big, nullable=False),
+    Column("n_bytes", Big, nullable=False),
+    PrimaryKeyConstraint("collection", "label"),
+)
+for _trigger in USAGE_TRIGGERS:
+    event.listen(metadata, "after_create", DDL(_trigger).execute_if(dialect="sqlite"))  # type: ignore[no-untyped-call]
 
 AUDIT_TRIGGERS = tuple(
     f"CREATE TRIGGER audit_forbids_{verb.lower()} BEFORE {verb} ON audit "

@@ -14,7 +14,7 @@ from imprint.errors import (
     IdempotencyConflictError,
 )
 from imprint.store.rows import to_json, to_number, to_number_or_none
-from imprint.store.schema import writes
+from imprint.store.schema import quotas, writes
 from imprint.store.sealing.records import generation_place, packed, request_place
 
 if TYPE_CHECKING:
@@ -156,6 +156,13 @@ class RecordWrites:
     def revoke_key(self, key_id: str) -> None:
         """Make a key useless from now on; a revoked one keeps its moment."""
         self._scope.session.run(writes.REVOKE_KEY, {"wanted": key_id, "at": self._scope.now})
+
+    def set_limit(self, name: str, most: int | None) -> None:
+        """Set a limit of this tenant, or take it away."""
+        key = {"tenant": self._scope.tenant, "name": name}
+        self._scope.session.run(quotas.DROP_LIMIT, key)
+        if most is not None:
+            self._scope.session.run(quotas.ADD_LIMIT, {**key, "most": most})
 
     def shorten_key(self, key_id: str, until: datetime) -> None:
         """Let a key expire at that moment if it would not sooner."""

@@ -27,6 +27,11 @@ class SqlTransaction:
         self._records = RecordWrites(scope)
         self._supports = SupportWrites(scope)
 
+    @property
+    def scope(self) -> Scope:
+        """What the parts share, for other files of this room."""
+        return self._scope
+
     def create_collection(self, row: CollectionRow) -> None:
         """See Transaction."""
         self._records.create_collection(row)
@@ -72,6 +77,10 @@ class SqlTransaction:
     def revoke_key(self, key_id: str) -> None:
         """Make a key useless from now on; a revoked one keeps its moment."""
         self._records.revoke_key(key_id)
+
+    def set_limit(self, name: str, most: int | None) -> None:
+        """Set a limit of this tenant, or take it away."""
+        self._records.set_limit(name, most)
 
     def shorten_key(self, key_id: str, until: datetime) -> None:
         """Let a key expire at that moment if it would not sooner."""

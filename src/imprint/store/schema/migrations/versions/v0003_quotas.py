@@ -28,10 +28,14 @@ LEFT = (
 TRIGGERS = (
     f"CREATE TRIGGER usage_adds AFTER INSERT ON supports BEGIN {ADDED} END",
     f"CREATE TRIGGER usage_leaves AFTER DELETE ON supports BEGIN {LEFT} END",
-    "CREATE TRIGGER usage_changes AFTER UPDATE OF collection, label, removed_sequence, size_bytes "
-    f"ON supports BEGIN {LEFT} {ADDED} END",
-    "CREATE TRIGGER usage_ends AFTER DELETE ON collections "
-    "BEGIN DELETE FROM usage WHERE collection = OLD.id; END",
+    (
+        "CREATE TRIGGER usage_changes AFTER UPDATE OF collection, label, removed_sequence, "
+        f"size_bytes ON supports BEGIN {LEFT} {ADDED} END"
+    ),
+    (
+        "CREATE TRIGGER usage_ends AFTER DELETE ON collections "
+        "BEGIN DELETE FROM usage WHERE collection = OLD.id; END"
+    ),
 )
 
 
