@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 KINDS = (
     "toy-text", "toy-image", "toy-audio", "callable", "folder-fp32", "folder-int8",
     "onnx-text", "onnx-image", "onnx-audio", "minilm-l6-fp32", "minilm-l6-int8",
-    "image-small",
+    "image-small", "audio-small",
 )  # fmt: skip
 
 
@@ -47,7 +47,7 @@ def encoder(
 ) -> Encoder:
     kind: str = request.param
     own = tmp_path_factory.mktemp("encoder")
-    if kind.startswith(("minilm", "image-small")):
+    if kind.startswith(("minilm", "image-small", "audio-small")):
         try:
             return load_encoder(kind, cache_dir=cache_dir, mirror=model_mirror)
         except EncoderNotFoundError as error:

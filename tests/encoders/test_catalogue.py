@@ -29,6 +29,8 @@ from imprint.errors import (
     InvalidOptionError,
     ModelHashError,
 )
+from imprint.settings import Settings
+from imprint.types import MODALITIES
 
 if TYPE_CHECKING:
     from imprint.encoders.protocol import Encoder
@@ -40,9 +42,11 @@ def test_an_unknown_name_lists_the_known_ones(tmp_path: Path) -> None:
         load_encoder("no-such", cache_dir=tmp_path)
 
 
-def test_the_audio_door_is_honest(tmp_path: Path) -> None:
-    with pytest.raises(EncoderNotFoundError, match=r"no audio encoder.*\.onnx file.*callable"):
-        load_encoder("audio", cache_dir=tmp_path)
+def test_every_modality_has_an_encoder_that_ships_or_can_be_fetched(tmp_path: Path) -> None:
+    for modality in MODALITIES:
+        name = Settings().encoder_for(modality)
+        found = next(one for one in list_encoders(cache_dir=tmp_path) if one.name == name)
+        assert found.modality == modality
 
 
 def test_versions_of_the_text_encoder_are_fixed_for_good() -> None:

@@ -1,6 +1,6 @@
 """Recordings as they may come in: to one channel of float32 in -1 .. 1, with the sample rate.
 
-WAV (PCM of 8 to 32 bits) is read by the standard library; FLAC, OGG, MP3 and unusual WAV through
+WAV (whole numbers of 8 to 32 bits, floats) is read here; FLAC, OGG, MP3 and compressed WAV through
 soundfile where the `audio` extra is installed.
 """
 
@@ -29,6 +29,7 @@ from imprint.intake.decode_media import (
     refused,
     what_is,
 )
+from imprint.intake.decode_wav import read_wav
 from imprint.types import RawItem, Sample, Sound
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def decode_audio_bytes(content: bytes, limits: DecodeLimits = DEFAULT_LIMITS) ->
     """Decode the bytes of a sound file.
 
     Raises:
-        EmptySampleError: no bytes or shorter than 0.05 s.
+        EmptySampleError: no bytes, or shorter than the limit.
         SampleTooLargeError: more bytes or seconds than the limit.
         UnsupportedMediaError: not a recording, or a format that needs the audio extra.
         DecodeError: truncated or damaged.
@@ -107,40 +108,20 @@ def sound_as_wav(sound: Sound) -> bytes:
 
 def _read(content: bytes, found: Media, limits: DecodeLimits) -> _Reading:
     try:
-        if found.media_type == "audio/wav":
-            try:
-                return _read_wav(content, limits)
-            except wave.Error:
-                return _read_other(content, found, limits)
-        return _read_other(content, found, limits)
+        wav = _read_wav(content, limits) if found.media_type == "audio/wav" else None
+        return wav or _read_other(content, found, limits)
     except InvalidInputError:
         raise
     except Exception:  # noqa: BLE001 - sound readers raise almost anything on damaged bytes
         raise _damaged(found, "is damaged or truncated and cannot be decoded") from None
 
 
-def _read_wav(content: bytes, limits: DecodeLimits) -> _Reading:
-    with wave.open(io.BytesIO(content), "rb") as file:
-        n_frames, rate_hz, n_channels = file.getnframes(), file.getframerate(), file.getnchannels()
-        _check_length(n_frames, rate_hz, n_channels, limits)
-        width = file.getsampwidth()
-        content = file.readframes(n_frames)
-    content = content[: len(content) // (width * n_channels) * width * n_channels]
-    frames = _pcm(content, width).reshape(-1, n_channels)
-    return _Reading(frames, rate_hz, n_frames)
-
-
-def _pcm(content: bytes, width: int) -> npt.NDArray[np.float32]:
-    """Little-endian whole numbers of 1 to 4 bytes to -1 .. 1; 8-bit WAV is unsigned."""
-    if width == 1:
-        return (np.frombuffer(content, np.uint8).astype(np.float32) - 128.0) / 128.0
-    if width == 3:
-        triples = np.frombuffer(content, np.uint8).reshape(-1, 3)
-        quads = np.zeros((len(triples), 4), np.uint8)
-        quads[:, 1:] = triples
-        return (quads.view("<i4")[:, 0] / 2.0**31).astype(np.float32)
-    whole = np.frombuffer(content, f"<i{width}")
-    return (whole / 2.0 ** (8 * width - 1)).astype(np.float32)
+def _read_wav(content: bytes, limits: DecodeLimits) -> _Reading | None:
+    part = read_wav(content)
+    if part is None:
+        return None
+    _check_length(part.n_promised, part.rate_hz, part.n_channels, limits)
+    return _Reading(part.frames(), part.rate_hz, part.n_promised)
 
 
 def _read_other(content: bytes, found: Media, limits: DecodeLimits) -> _Reading:
@@ -148,7 +129,7 @@ def _read_other(content: bytes, found: Media, limits: DecodeLimits) -> _Reading:
         import soundfile  # type: ignore[import-untyped,import-not-found,unused-ignore]
     except (ImportError, OSError):
         what = f"{found.name} of this kind cannot be read by this installation"
-        hint = "install imprint with the audio extra, or send WAV (PCM)"
+        hint = "install the audio extra (pip install 'imprint[audio]'), or send a WAV file"
         raise refused(UnsupportedMediaError, what, hint, check="audio_reader") from None
     with soundfile.SoundFile(io.BytesIO(content)) as file:
         n_frames, rate_hz = int(file.frames), int(file.samplerate)

@@ -33,8 +33,8 @@ class DecodeLimits:
     image_keep_px: int = 640
     text_characters: int = 20_000
     audio_bytes: int = 20_000_000
-    audio_shortest_s: float = 0.05
-    audio_longest_s: float = 60.0
+    audio_shortest_s: float = 0.12
+    audio_longest_s: float = 30.0
     audio_channels: int = 8
     audio_rates_hz: tuple[int, int] = (4_000, 192_000)
 

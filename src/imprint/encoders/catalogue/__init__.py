@@ -4,6 +4,7 @@
     minilm-l6-fp32   text, exact                                  "
     minilm-l6-int8   text, 8-bit                                  "
     image-small      images                                       ships in the package
+    audio-small      short words and sounds                       ships in the package
     toy-text, toy-image, toy-audio                                 for tests, nothing to fetch
     <name>           whatever `add` has put into the cache
 
@@ -188,8 +189,6 @@ def _desk(cache_dir: Path, mirror: Path | None, progress: Progress | None) -> _D
 
 def _unknown(name: str, cache: ModelCache) -> str:
     what = f"there is no encoder named {name}; there are {', '.join([*_BUILT_IN, *cache.names()])}"
-    if "audio" in name.lower():
-        what = "no audio encoder is built in yet"
     return (
         f"{what}. Bring your own: an .onnx file with a card through `imprint models add FILE`, or "
         "any Python callable from a list of values to an array, given as encoder="
@@ -248,6 +247,22 @@ def _image_small() -> Encoder:
     return ImageEncoder.shipped()
 
 
+def _audio_small() -> _Entry:
+    def opened(_desk: _Desk | None = None) -> Encoder:
+        from imprint.encoders.audio.encoder import SoundEncoder
+
+        return SoundEncoder.shipped()
+
+    def version(_cache: ModelCache | None) -> str | None:
+        try:
+            return opened().version
+        except (InvalidOptionError, ModelHashError):
+            return None
+
+    about = "short words and everyday sounds; ships in the package"
+    return _Entry("audio", about, "Apache-2.0", version, opened)
+
+
 def _toy(modality: Modality) -> _Entry:
     return _Entry(
         modality,
@@ -276,6 +291,7 @@ _BUILT_IN: dict[str, _Entry] = {
         _image_small_version,
         lambda _desk: _image_small(),
     ),
+    "audio-small": _audio_small(),
     "toy-text": _toy("text"),
     "toy-image": _toy("image"),
     "toy-audio": _toy("audio"),

@@ -1,0 +1,1 @@
+"""Recordings to unit vectors: resampling, windows, and the network that ships as `audio-small`."""

@@ -1,0 +1,145 @@
+"""Audio encoders: a network with its own front end, and `audio-small`, which ships in the package.
+
+Every recording is run alone, so its vector never depends on what else is in the call; a batch is
+spread over a few threads instead (the runtime releases the GIL).
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from imprint.encoders.audio.windows import SoundRecipe, windows
+from imprint.encoders.banks import read_bank
+from imprint.encoders.session import Spread, open_session
+from imprint.encoders.weights.files import sha256_of, version_of
+from imprint.errors import InvalidOptionError, ModalityMismatchError, ModelHashError, VectorError
+from imprint.types import Sound
+from imprint.vectors import mean_direction, unit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from imprint.types import Modality, Sample, UnitVector, UnitVectors, Waveform
+
+KIND = "sound-onnx.v1"
+SHIPPED = "audio-small"
+_MODELS = Path(__file__).parents[1] / "models"
+
+
+class SoundEncoder:
+    """A network of one ONNX file from waveform to vector, open for use from any number of threads.
+
+    The card names it and states its preprocessing; the version is a hash over the model file and
+    that preprocessing. The file is hashed when the encoder is made and loaded on first use.
+    """
+
+    modality: Modality = "audio"
+
+    def __init__(
+        self,
+        model_path: Path,
+        card: dict[str, Any],
+        *,
+        background: Callable[[], UnitVectors | None] | None = None,
+        n_threads: int | None = None,
+    ) -> None:
+        stated = (card.get("name"), card.get("dim"), card.get("preprocessing"))
+        if not all(isinstance(v, k) for v, k in zip(stated, (str, int, dict), strict=True)):
+            raise InvalidOptionError("the card of an audio model needs name, dim and preprocessing")
+        self.card = card
+        self.name: str = card["name"]
+        self.dim: int = card["dim"]
+        self.recipe = SoundRecipe.from_json(card["preprocessing"])
+        self.version = sound_version(model_path, card)
+        self._path = model_path
+        self._spread = Spread(n_threads)
+        self._background = background
+        self._bank: UnitVectors | None = None
+        self._lock = threading.Lock()
+        self._session: Any = None
+
+    @classmethod
+    def shipped(cls) -> SoundEncoder:
+        """`audio-small`, from inside the package."""
+        try:
+            card = json.loads((_MODELS / f"{SHIPPED}.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            raise InvalidOptionError(
+                "the card of audio-small is missing or damaged; install Imprint again"
+            ) from None
+        return cls(_MODELS / f"{SHIPPED}.onnx", card, background=lambda: read_bank(SHIPPED))
+
+    @property
+    def background(self) -> UnitVectors | None:
+        """Bank of vectors of sounds of no particular class, read on first use."""
+        with self._lock:
+            if self._bank is None and self._background is not None:
+                self._bank = self._background()
+        return self._bank
+
+    def encode(self, samples: Sequence[Sample]) -> UnitVectors:
+        """Embed recordings: (len(samples), dim) float32, every row of length one.
+
+        Raises:
+            ModalityMismatchError: a sample is no recording.
+            ModelHashError: the model file is not an ONNX network this card fits.
+            VectorError: the network gave something that is not a finite direction.
+        """
+        sounds = [_sound_of(sample) for sample in samples]
+        return self._spread.rows(self.name, len(sounds), self.dim, lambda i: self._row(sounds[i]))
+
+    def _row(self, sound: Sound) -> UnitVector:
+        rows = [self._forward(one) for one in windows(sound, self.recipe)]
+        return mean_direction(unit(np.stack(rows)))
+
+    def _forward(self, waveform: Waveform) -> UnitVector:
+        session = self._opened()
+        try:
+            output = session.run(None, {session.get_inputs()[0].name: waveform[None]})[0]
+        except Exception as error:  # the runtime raises several kinds of its own, without a root
+            raise ModelHashError(
+                f"{self.name} refused a recording of {len(waveform)} frames; its card does not fit "
+                "its network"
+            ) from error
+        if output.shape != (1, self.dim):
+            raise VectorError(f"the network gives {output.shape}, the card says (1, {self.dim})")
+        row: UnitVector = output[0].astype(np.float32)
+        return row
+
+    def _opened(self) -> Any:
+        with self._lock:
+            if self._session is None:
+                self._session = open_session(self._path, self.version, optimize=True)
+        return self._session
+
+
+def sound_version(model_path: Path, card: dict[str, Any]) -> str:
+    """Name and hash over all that decides a vector: the network's bytes and the preprocessing.
+
+    Raises:
+        ModelHashError: the file is missing, or the card states another hash.
+    """
+    if not model_path.is_file():
+        raise ModelHashError(f"the model file of {card['name']} is missing; install it again")
+    found = sha256_of(model_path)
+    stated = card.get("sha256")
+    if stated is not None and stated != found:
+        raise ModelHashError(
+            f"the model file of {card['name']} has SHA-256 {found[:16]}... but its card states "
+            f"{str(stated)[:16]}...; it is damaged or another model"
+        )
+    recipe = SoundRecipe.from_json(card["preprocessing"]).to_json()
+    return version_of(card["name"], {"kind": KIND, "weights": found, "preprocessing": recipe})
+
+
+def _sound_of(sample: Sample) -> Sound:
+    if sample.modality != "audio" or not isinstance(sample.value, Sound):
+        raise ModalityMismatchError(
+            f"an audio encoder met a sample of modality {sample.modality}; send recordings"
+        )
+    return sample.value
