@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from imprint.types import UnitVectors
 
 _BATCH_TOKENS = 4096
+_TRAINED_TOKENS = 768
 _HIDDEN = -1e9  # added to attention scores of padding
 
 
@@ -89,7 +90,7 @@ class SentenceNetwork(nn.Module):
         self.eval()
         numbers = [self.tokenizer.encode(text).ids for text in texts]
         found: list[torch.Tensor] = [torch.empty(0)] * len(texts)
-        for rows in _batches(numbers):
+        for rows in _batches(numbers, _BATCH_TOKENS):
             ids = nn.utils.rnn.pad_sequence([torch.tensor(numbers[i]) for i in rows], True)
             states = self.model.embeddings(
                 input_ids=ids, position_ids=torch.arange(ids.shape[1])[None] + self._first()
@@ -102,10 +103,19 @@ class SentenceNetwork(nn.Module):
         return found
 
     def upper(self, states: Sequence[torch.Tensor]) -> torch.Tensor:
-        """Cached states to unit vectors (n, hidden)."""
-        lengths = [len(state) for state in states]
+        """Cached states to unit vectors (n, hidden).
+
+        Texts of similar length run together: padding to the longest of all would cost
+        several times more.
+        """
+        parts = _batches(states, _TRAINED_TOKENS)
+        order = torch.tensor([row for rows in parts for row in rows])
+        vectors = torch.cat([self._together([states[i] for i in rows]) for rows in parts])
+        return vectors[order.argsort()]
+
+    def _together(self, states: Sequence[torch.Tensor]) -> torch.Tensor:
+        mask = _mask([len(state) for state in states])
         padded = nn.utils.rnn.pad_sequence(list(states), batch_first=True)
-        mask = _mask(lengths)
         top = self._through(padded, mask, self.n_frozen, self.shape.n_layers).float()
         if self.shape.pooling == "cls":
             return functional.normalize(top[:, 0], dim=1)
@@ -117,8 +127,8 @@ class SentenceNetwork(nn.Module):
         was_training = self.training
         self.eval()
         found = np.empty((len(states), self.shape.hidden), dtype=np.float32)
-        for rows in _batches(states):
-            found[rows] = self.upper([states[i] for i in rows]).numpy()
+        for rows in _batches(states, _BATCH_TOKENS):
+            found[rows] = self._together([states[i] for i in rows]).numpy()
         self.train(was_training)
         return found
 
@@ -187,11 +197,11 @@ def _mask(lengths: Sequence[int]) -> torch.Tensor:
     return (torch.arange(longest)[None] < torch.tensor(lengths)[:, None]).float()
 
 
-def _batches(rows: Sequence[Any]) -> list[list[int]]:
+def _batches(rows: Sequence[Any], n_tokens: int) -> list[list[int]]:
     """Row numbers in batches of similar length, each of a bounded number of tokens."""
     found: list[list[int]] = []
     for i in sorted(range(len(rows)), key=lambda i: len(rows[i])):
-        if not found or (len(found[-1]) + 1) * len(rows[i]) > _BATCH_TOKENS:
+        if not found or (len(found[-1]) + 1) * len(rows[i]) > n_tokens:
             found.append([])
         found[-1].append(i)
     return found
