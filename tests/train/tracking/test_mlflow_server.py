@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
+# The client alone (mlflow-skinny) brings no server.
 needs_mlflow = pytest.mark.skipif(
-    importlib.util.find_spec("mlflow") is None, reason="mlflow is not installed"
+    any(importlib.util.find_spec(name) is None for name in ("mlflow", "flask", "uvicorn")),
+    reason="mlflow with its server is not installed",
 )
 # The client and its own dependencies warn about each other; that is theirs to mend.
 pytestmark = [pytest.mark.train, pytest.mark.filterwarnings("ignore")]
