@@ -29,7 +29,7 @@ from imprint.errors import (
 )
 from imprint.store import open_store
 from imprint.store.ports import GenerationRow
-from imprint.store.sealing.local import LocalMasterKey
+from imprint.store.sealing.masters.local import LocalMasterKey
 from store.samples import (
     DIM,
     ENCODER,

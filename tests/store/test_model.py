@@ -20,7 +20,7 @@ from imprint.errors import (
     SupportNotFoundError,
 )
 from imprint.store import open_store
-from imprint.store.sealing.local import LocalMasterKey
+from imprint.store.sealing.masters.local import LocalMasterKey
 from store.samples import NOW, add, content, make, new_support, remove, vector
 
 QUICK = Path("/dev/shm")  # a disk that flushes at once, where there is one

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imprint.store.ports import Store
-    from imprint.store.sealing.wrapper import KeyWrapper
+    from imprint.store.sealing.masters.wrapper import KeyWrapper
 
 DEFAULT_ANSWER_CAP = 100_000
 

@@ -33,7 +33,7 @@ from imprint.store.workspace import SqlStore
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from imprint.store.sealing.wrapper import KeyWrapper
+    from imprint.store.sealing.masters.wrapper import KeyWrapper
     from imprint.store.session import Session
 
 KIND = "workspace.v1"

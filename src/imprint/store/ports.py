@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from datetime import datetime
 
+    from imprint.store.custody import Custody
     from imprint.store.quota.limits import Quotas
     from imprint.store.trail.trail import Trail
     from imprint.types import Modality, RawItem, Support, SupportState, UnitVector
@@ -329,6 +330,11 @@ class Store(Protocol):
     @property
     def trail(self) -> Trail:
         """The audit trail of all tenants: listing, exporting, verifying."""
+        ...
+
+    @property
+    def custody(self) -> Custody:
+        """What the operator may do with all tenants: keys, erasure, copies."""
         ...
 
     def tenant(self, name: str) -> TenantStore:

@@ -116,7 +116,7 @@ class SqlTenantStore:
 
     def changes(self, collection_id: str, after: int = 0) -> list[Change]:
         """See TenantStore."""
-        with self._store.connections.reading() as session:
+        with self._store.seeing() as session:
             number, dim, encoder_version = self._place(session, collection_id)
             values: Values = {"number": number, "encoder_version": encoder_version}
             rows = (
@@ -129,7 +129,7 @@ class SqlTenantStore:
 
     def as_of(self, collection_id: str, sequence: int) -> list[Change]:
         """See TenantStore."""
-        with self._store.connections.reading() as session:
+        with self._store.seeing() as session:
             number, dim, encoder_version = self._place(session, collection_id)
             values = {"number": number, "encoder_version": encoder_version, "sequence": sequence}
             rows = session.rows(reads.AS_OF, values)
@@ -146,7 +146,7 @@ class SqlTenantStore:
         after: str | None = None,
     ) -> list[Support]:
         """See TenantStore."""
-        with self._store.connections.reading() as session:
+        with self._store.seeing() as session:
             number, _, encoder_version = self._place(session, collection_id)
             values: Values = {"number": number, "limit": limit, "after": 0}
             if after is not None:
@@ -165,7 +165,7 @@ class SqlTenantStore:
 
     def support(self, collection_id: str, support_id: str) -> Support:
         """See TenantStore."""
-        with self._store.connections.reading() as session:
+        with self._store.seeing() as session:
             number, _, encoder_version = self._place(session, collection_id)
             row = session.one(reads.SUPPORT, {"number": number, "support_id": support_id})
             if row is None:
@@ -175,7 +175,7 @@ class SqlTenantStore:
 
     def find_content(self, collection_id: str, content_hash: str) -> Support | None:
         """See TenantStore."""
-        with self._store.connections.reading() as session:
+        with self._store.seeing() as session:
             number, _, encoder_version = self._place(session, collection_id)
             opener = self._opener(session)
             values = {"content_hash": content_hash, "keyed_hash": opener.keyed(content_hash)}
@@ -195,7 +195,7 @@ class SqlTenantStore:
 
     def generation(self, collection_id: str, generation: int | None = None) -> GenerationRow | None:
         """See TenantStore."""
-        with self._store.connections.reading() as session:
+        with self._store.seeing() as session:
             number = self._place(session, collection_id)[0]
             row = (
                 session.one(reads.NEWEST_GENERATION, {"number": number})
@@ -227,7 +227,7 @@ class SqlTenantStore:
 
     def answer(self, answer_id: str) -> AnswerRow:
         """See TenantStore."""
-        with self._store.connections.reading() as session:
+        with self._store.seeing() as session:
             row = session.one(reads.ANSWER, {**self._number(session), "answer_id": answer_id})
             if row is None:
                 raise AnswerNotFoundError(
@@ -238,7 +238,7 @@ class SqlTenantStore:
 
     def recent_answers(self, collection_id: str, limit: int = 256) -> list[AnswerRow]:
         """See TenantStore."""
-        with self._store.connections.reading() as session:
+        with self._store.seeing() as session:
             number = self._place(session, collection_id)[0]
             rows = session.rows(reads.RECENT_ANSWERS, {"number": number, "limit": limit})
             opener = self._opener(session)
@@ -253,7 +253,7 @@ class SqlTenantStore:
 
     def recall_request(self, key: str) -> tuple[str, dict[str, Any]] | None:
         """See TenantStore."""
-        with self._store.connections.reading() as session:
+        with self._store.seeing() as session:
             row = session.one(reads.REQUEST, {**self._number(session), "key": key})
             if row is None:
                 return None
@@ -297,7 +297,7 @@ class SqlTenantStore:
         return Opener(self._store.keyring, session, self._number(session)["tenant"])
 
     def _raw(self, collection_id: str, support_id: str) -> RawItem | None:
-        with self._store.connections.reading() as session:
+        with self._store.seeing() as session:
             key = {"number": self._place(session, collection_id)[0], "support_id": support_id}
             row = session.one(reads.RAW, key)
             if row is None and session.one(reads.SUPPORT, key) is None:

@@ -8,6 +8,7 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from imprint.errors import InvalidKeyError, InvalidNameError, NotFoundError
+from imprint.store.custody import Custody
 from imprint.store.doctor import examined
 from imprint.store.ports import KeyRow
 from imprint.store.quota.book import QuotaBook
@@ -19,9 +20,11 @@ from imprint.store.trail.trail import Trail
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from contextlib import AbstractContextManager
     from datetime import datetime
 
     from imprint.store.files import RawFiles
+    from imprint.store.session import Session
     from imprint.store.sqlite import SqliteConnections
 
 KEY_PREFIX = "imp"
@@ -45,7 +48,18 @@ class SqlStore:
         self.answer_cap = answer_cap
         self.keyring = keyring or Keyring()
         self.trail = Trail(connections, self.keyring)
+        self.custody = Custody(self)
         self.quotas = QuotaBook(self)
+
+    def seeing(self) -> AbstractContextManager[Session]:
+        """A session for a read that opens sealed values.
+
+        It sees one commit throughout: a row and the key that sealed it must not be read on two
+        sides of the commit that ends a rotation.
+        """
+        if self.keyring.enabled and not self.connections.in_memory:
+            return self.connections.snapshot()
+        return self.connections.reading()
 
     def tenant(self, name: str) -> SqlTenantStore:
         """See Store. A tenant gets its row with its first write."""

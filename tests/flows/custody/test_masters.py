@@ -10,7 +10,7 @@ import imprint
 from imprint.errors import InvalidOptionError, MasterKeyMissingError
 from imprint.flows.custody.masters import master_keys
 from imprint.settings import Settings, read_settings
-from imprint.store.sealing.local import create_key_file
+from imprint.store.sealing.masters.local import create_key_file
 
 if TYPE_CHECKING:
     from pathlib import Path

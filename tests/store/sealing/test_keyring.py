@@ -21,7 +21,7 @@ from imprint.errors import (
 )
 from imprint.store import open_store
 from imprint.store.ports import GenerationRow
-from imprint.store.sealing.local import LocalMasterKey
+from imprint.store.sealing.masters.local import LocalMasterKey
 from imprint.types import RawItem
 from store.samples import ENCODER, NOW, add, make, new_answer, new_support, vector
 

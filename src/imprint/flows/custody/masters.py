@@ -8,7 +8,7 @@ from imprint.errors import InvalidOptionError
 
 if TYPE_CHECKING:
     from imprint.settings import Settings
-    from imprint.store.sealing.wrapper import KeyWrapper
+    from imprint.store.sealing.masters.wrapper import KeyWrapper
 
 
 def master_keys(settings: Settings) -> list[KeyWrapper]:
@@ -31,7 +31,7 @@ def master_keys(settings: Settings) -> list[KeyWrapper]:
         return []
     masters = [_named(settings, named[0])]
     if settings.old_master_key_file is not None:
-        from imprint.store.sealing.local import read_key_file
+        from imprint.store.sealing.masters.local import read_key_file
 
         masters.append(read_key_file(settings.old_master_key_file))
     return masters
@@ -39,14 +39,14 @@ def master_keys(settings: Settings) -> list[KeyWrapper]:
 
 def _named(settings: Settings, name: str) -> KeyWrapper:
     if name == "kms_key":
-        from imprint.store.sealing.kms import KmsMasterKey
+        from imprint.store.sealing.masters.kms import KmsMasterKey
 
         return KmsMasterKey(
             settings.kms_key,
             region=settings.kms_region or None,
             endpoint=settings.kms_endpoint or None,
         )
-    from imprint.store.sealing.local import parsed_key, read_key_file
+    from imprint.store.sealing.masters.local import parsed_key, read_key_file
 
     if settings.master_key_file is not None:
         return read_key_file(settings.master_key_file)

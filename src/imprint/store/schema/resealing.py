@@ -27,7 +27,7 @@ def _of_tenant(table: Any) -> Any:
 
 
 def _page(*columns: Any, table: Any, where: Any, after: tuple[Any, ...]) -> Any:
-    names = [bindparam(f"after_{number}") for number in range(len(after))]
+    names: list[Any] = [bindparam(f"after_{number}") for number in range(len(after))]
     later = after[0] > names[0] if len(after) == 1 else tuple_(*after) > tuple_(*names)
     return (
         select(*columns)

@@ -18,7 +18,7 @@ import os
 from typing import TYPE_CHECKING
 
 from imprint.errors import SealBrokenError
-from imprint.store.sealing.local import aes_gcm
+from imprint.store.sealing.masters.local import aes_gcm
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 from imprint.errors import MasterKeyMissingError, MasterKeyWrongError, WorkspaceCorruptError
 from imprint.store.schema import keyed
 from imprint.store.sealing.data_key import DataKey, number_of
-from imprint.store.sealing.local import KEY_BYTES
+from imprint.store.sealing.masters.local import KEY_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from imprint.store.sealing.wrapper import KeyWrapper
+    from imprint.store.sealing.masters.wrapper import KeyWrapper
     from imprint.store.session import Columns, Session
 
 WORKSPACE = "workspace"

@@ -20,7 +20,7 @@ from botocore.credentials import Credentials as TheirCredentials
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from imprint.store.sealing.sigv4 import Credentials
+from imprint.store.sealing.masters.sigv4 import Credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

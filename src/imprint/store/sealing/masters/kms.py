@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from imprint.errors import InvalidOptionError, KeyServiceError, MasterKeyWrongError
-from imprint.store.sealing.sigv4 import Credentials, signed_headers
+from imprint.store.sealing.masters.sigv4 import Credentials, signed_headers
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,7 +15,7 @@ from imprint.errors import (
     MasterKeyWrongError,
     UnsafeKeyFileError,
 )
-from imprint.store.sealing.local import (
+from imprint.store.sealing.masters.local import (
     LocalMasterKey,
     create_key_file,
     parsed_key,

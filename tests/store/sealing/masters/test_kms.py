@@ -11,16 +11,16 @@ pytest.importorskip("botocore", reason="botocore checks our signatures")
 
 from imprint.errors import InvalidOptionError, KeyServiceError, MasterKeyWrongError
 from imprint.store import open_store
-from imprint.store.sealing.kms import KmsMasterKey, found_credentials
-from imprint.store.sealing.sigv4 import Credentials, signed_headers
+from imprint.store.sealing.masters.kms import KmsMasterKey, found_credentials
+from imprint.store.sealing.masters.sigv4 import Credentials, signed_headers
 from store.samples import add, make, new_support
-from store.sealing.key_service import MINE, REGION, running
+from store.sealing.masters.key_service import MINE, REGION, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from store.sealing.key_service import KeyService
+    from store.sealing.masters.key_service import KeyService
 
 CONTEXT = {"imprint:tenant": "1", "imprint:purpose": "seal"}
 
