@@ -11,7 +11,7 @@ from imprint.train.image_small.local.boards import FAULTS, drawn_board  # noqa: 
 from imprint.train.image_small.local.branch import load_branch  # noqa: E402
 from imprint.train.image_small.local.grounds import grounds  # noqa: E402
 from imprint.train.image_small.local.marks import BROAD, SIZES, SOFT, THIN, drawn_mark  # noqa: E402
-from imprint.train.image_small.local.views import board_views, draw_all, surface_views  # noqa: E402
+from imprint.train.image_small.local.views import LOOKS, board_views, draw_all, surface_views  # noqa: E402
 
 pytestmark = pytest.mark.train
 
@@ -53,6 +53,15 @@ def test_views_stay_in_range_and_follow_their_seed(drawn):
         assert targets.max() < n_classes
         again, _ = make(drawn, 12, 48, Dice(5))
         assert torch.equal(views, again)
+
+
+def test_a_surface_class_is_a_shape_a_size_and_a_look(drawn):
+    classes = torch.arange(drawn.n_surfaces)
+    shapes, looks = drawn.shapes(classes), drawn.looks(classes)
+    assert shapes.unique().tolist() == list(range(len(THIN | BROAD | SOFT) + 1))
+    assert looks.unique().tolist() == list(range(len(LOOKS) + 1))
+    pairs = set(zip(shapes.tolist(), looks.tolist(), strict=True))
+    assert drawn.n_surfaces == len(SIZES) * (len(pairs) - 1) + 1
 
 
 def test_light_and_contrast_do_not_change_the_local_features(drawn, tmp_path):

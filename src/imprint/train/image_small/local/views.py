@@ -39,6 +39,17 @@ class Drawn:
         """Number of surface classes, the unmarked one included."""
         return len(self.surface_classes) + 1
 
+    def shapes(self, targets: torch.Tensor) -> torch.Tensor:
+        """The shape of each surface class, sizes and looks joined; none is the last."""
+        rows = self.surface_classes[targets.clamp(max=self.n_surfaces - 2), 0]
+        unmarked = targets == self.n_surfaces - 1
+        return torch.where(unmarked, len(_LOOKS_OF), rows.div(len(SIZES), rounding_mode="floor"))
+
+    def looks(self, targets: torch.Tensor) -> torch.Tensor:
+        """The look of each surface class; none is the last."""
+        looks = self.surface_classes[targets.clamp(max=self.n_surfaces - 2), 1]
+        return torch.where(targets == self.n_surfaces - 1, len(LOOKS), looks)
+
     @property
     def n_boards(self) -> int:
         """Number of board classes: every fault, light on dark and dark on light."""
@@ -107,25 +118,36 @@ def surface_views(drawn: Drawn, n: int, px: int, dice: Dice) -> tuple[torch.Tens
 def _marked(
     ground: torch.Tensor, mark: torch.Tensor, looks: torch.Tensor, drawn: Drawn, dice: Dice
 ) -> torch.Tensor:
-    n = len(ground)
-    strength = _each(dice, n, 1.4, 4.5)
-    rim = mark - mark.roll((3, 3), dims=(1, 2))
-    soft = functional.avg_pool2d(ground[:, None], 9, 1, 4, count_include_pad=False)[:, 0]
-    foreign = _random_grounds(drawn, n, dice)
-    noise = _noise(drawn, n, dice)
-    replaced = ground * (1 - mark)
-    made = torch.stack(
-        [
-            ground - strength * mark,
-            ground + strength * mark,
-            ground + strength * rim,
-            replaced + mark * soft,
-            replaced + mark * foreign,
-            ground + 0.6 * strength * mark * noise,
-            replaced + mark * ground.roll((11, 7), dims=(1, 2)),
-        ]
-    )
-    return made[looks, torch.arange(n)]
+    strength = _each(dice, len(ground), 1.4, 4.5)
+    field = ground.clone()
+    for look, name in enumerate(LOOKS):
+        rows = (looks == look).nonzero().squeeze(1)
+        if len(rows):
+            field[rows] = _look(name, ground[rows], mark[rows], strength[rows], drawn, dice)
+    return field
+
+
+def _look(
+    name: str,
+    ground: torch.Tensor,
+    mark: torch.Tensor,
+    strength: torch.Tensor,
+    drawn: Drawn,
+    dice: Dice,
+) -> torch.Tensor:
+    if name in ("dark", "bright"):
+        return ground + (strength if name == "bright" else -strength) * mark
+    if name == "raised":
+        return ground + strength * (mark - mark.roll((3, 3), dims=(1, 2)))
+    if name == "noisy":
+        return ground + 0.6 * strength * mark * _noise(drawn, len(ground), dice)
+    if name == "smooth":
+        other = functional.avg_pool2d(ground[:, None], 9, 1, 4, count_include_pad=False)[:, 0]
+    elif name == "foreign":
+        other = _random_grounds(drawn, len(ground), dice)
+    else:
+        other = ground.roll((11, 7), dims=(1, 2))
+    return torch.lerp(ground, other, mark)
 
 
 def board_views(drawn: Drawn, n: int, px: int, dice: Dice) -> tuple[torch.Tensor, torch.Tensor]:
