@@ -22,6 +22,8 @@ from imprint.heads.prototype import PrototypeHead
 from imprint.heads.simulation.contests import Contests
 from imprint.heads.simulation.episodes import Split, ask, in_order, splits
 from imprint.heads.simulation.fitting import Sharpness, fit_calibration, fit_sharpness
+from imprint.heads.simulation.looseness import tightness
+from imprint.heads.simulation.stretch import stretch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -75,10 +77,14 @@ def choose(
     parts = splits(sorted_supports, rng)
     names = _candidates(sorted_supports, parts) if name == "auto" else (name,)
     fits = [_fits(names, part) for part in parts]
-    tried = {one: _tried(one, sorted_supports, _held(one, parts, fits)) for one in names}
+    tight = tightness(sorted_supports, bank)
+    tried = {one: _tried(one, sorted_supports, _held(one, parts, fits), tight) for one in names}
     best = _best(tried)
-    contests = Contests(supports, HEADS[best]().fitted(supports), HEADS[best], tried[best].value)
-    asked = ask(sorted_supports, parts, [fit[best] for fit in fits], contests, bank, rng)
+    head = HEADS[best]().fitted(supports)
+    mine = [(part, fit[best]) for part, fit in zip(parts, fits, strict=True)]
+    sharpness = tried[best].value * stretch(head, supports, mine, bank)
+    contests = Contests(supports, head, HEADS[best], sharpness)
+    asked = ask(sorted_supports, parts, [fit for _, fit in mine], contests, bank, rng)
     fitted = fit_calibration(contests, asked, false_accept_rate, experienced=bank is not None)
     return Chosen(contests.head, fitted)
 
@@ -114,14 +120,14 @@ def _held(name: str, parts: list[Split], fits: list[dict[str, Head]]) -> Held:
     ]
 
 
-def _tried(name: str, supports: SupportSet, held: Held) -> Sharpness:
+def _tried(name: str, supports: SupportSet, held: Held, tight: float) -> Sharpness:
     if held:
-        return fit_sharpness(supports, HEADS[name](), held, held[0])
+        return fit_sharpness(supports, HEADS[name](), held, held[0], tight)
     taught = np.flatnonzero(supports.row_class >= 0)[:_SPREAD_ROWS]
     queries = np.stack([supports.rows.row(row) for row in taught.tolist()])
     head = HEADS[name]().fitted(supports)
     own = (head.scores(supports, queries), supports.row_class[taught])
-    return fit_sharpness(supports, head, held, own)
+    return fit_sharpness(supports, head, held, own, tight)
 
 
 def _best(tried: dict[str, Sharpness]) -> str:

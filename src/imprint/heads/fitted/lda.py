@@ -33,11 +33,16 @@ class LdaRule:
         return queries
 
     def row(self, total: npt.NDArray[np.float64], count: int, label: str) -> Row:  # noqa: ARG002
-        """Mean times inverse covariance, and half its Mahalanobis length as the bias."""
+        """Mean times inverse covariance, and half its Mahalanobis length as the bias.
+
+        The covariance is taken in units of its mean variance, so that scores are of one size
+        whether there is scatter to estimate it from or not.
+        """
         mean = (total / count).astype(np.float32)
         if self.spectrum.mean_variance <= 0:
             return mean, -0.5 * float(mean @ mean)
         weights = self.spectrum.power(mean[None], self.shrinkage, -1.0)[0]
+        weights *= np.float32(self.spectrum.mean_variance)
         return weights, -0.5 * float(weights @ mean)
 
 
@@ -49,4 +54,4 @@ def lda_rule(supports: SupportSet) -> LdaRule:
 
 def lda_head() -> LinearHead:
     """Make an unfitted LDA head."""
-    return LinearHead("lda", 40.0, lda_rule)
+    return LinearHead("lda", 0.1, lda_rule)

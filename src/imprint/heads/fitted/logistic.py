@@ -76,7 +76,7 @@ def near_prototype_rule(
         return start
     taught = supports.row_class >= 0
     features = start.features(supports.rows.matrix()[taught])
-    begun = np.stack([start.row(total, 1, "")[0] for total in supports.sums])
+    begun = np.float32(temperature) * start.features(supports.prototypes.matrix())
     learned, biases = fit_residual(
         features, supports.row_class[taught], features @ begun.T, penalty
     )

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imprint.heads.open_set import Evidence, cosines
+from imprint.heads.simulation.looseness import usual_cosine
 from imprint.heads.supports import SupportSet
 from imprint.vectors import RowBlocks
 
@@ -32,8 +33,6 @@ _HELD_ENOUGH = 160
 # Rounds of holding out, for up to so many supports and beyond: each fits every candidate head.
 _MOST_SPLITS, _SMALL, _MOST_SPLITS_BEYOND = 6, 50, 4
 _MADE: Final = 96
-# Cosine of two samples where there is no bank to measure it on: mean and standard deviation.
-_USUAL_COSINE: Final = (0.12, 0.13)
 # Of one class, and of two in one domain, in standard deviations above the bank's mean cosine,
 # with their own standard deviation: measured on four text sets (see the record).
 _SAME_CLASS, _SAME_DOMAIN = (3.0, 1.5), (0.8, 1.3)
@@ -176,7 +175,7 @@ def _made(
     rng: np.random.Generator,
 ) -> _Made:
     """Queries made at usual similarities to random supports, and their best evidence."""
-    center, swing = _usual_cosine(bank)
+    center, swing = usual_cosine(bank)
     drawn = center + swing * (level[0] + level[1] * rng.standard_normal(_MADE))
     cosine = np.clip(drawn, -0.95, 0.98)[:, None]
     near = queries[rng.integers(0, len(queries), _MADE)]
@@ -197,14 +196,6 @@ def _made(
 
 def _joined(parts: list[Values]) -> Values:
     return np.concatenate(parts) if parts else np.empty(0, np.float32)
-
-
-def _usual_cosine(bank: UnitVectors | None) -> tuple[float, float]:
-    if bank is None or len(bank) < 50:
-        return _USUAL_COSINE
-    some = bank[:: max(1, len(bank) // 200)]
-    pairs = (some @ some.T)[np.triu_indices(len(some), 1)]
-    return float(pairs.mean()), float(pairs.std())
 
 
 def _some(values: Values, rng: np.random.Generator) -> Values:

@@ -88,6 +88,7 @@ def fit_sharpness(
     head: Head,
     held: list[tuple[Scores, npt.NDArray[np.intp]]],
     own: tuple[Scores, npt.NDArray[np.intp]],
+    tight: float = 1.0,
 ) -> Sharpness:
     """Find the multiplier under which held-out supports are least surprising.
 
@@ -98,10 +99,11 @@ def fit_sharpness(
         head: the head.
         held: scores and classes of held-out supports, one pair per split.
         own: scores and classes of supports not held out; only other classes' scores are used.
+        tight: share of the usual sharpness to begin from.
     """
     n_shot = float(np.mean(supports.counts)) if supports.n_way else 1.0
     spread = _spread(head, held or [own])
-    first = _SHARPNESS_FIRST * max(_LEAST_SHARP, 1 - _FEW_CLASSES / max(supports.n_way, 1))
+    first = tight * _SHARPNESS_FIRST * max(_LEAST_SHARP, 1 - _FEW_CLASSES / max(supports.n_way, 1))
     guess = float(np.log(first * n_shot**_SHARPNESS_GROWTH / spread))
     if not held or supports.n_way < 2:
         return Sharpness(float(np.exp(guess)), np.empty(0))
