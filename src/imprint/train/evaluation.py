@@ -66,8 +66,11 @@ def score_episodes(
     seed: int,
     use: int,
     half: bool = False,
+    n_groups: int = 0,
 ) -> EpisodeScore:
     """Ask `n_episodes` episodes of (n_way, n_shot, n_query) and average their accuracies.
+
+    With `n_groups` an episode's classes come from so many groups; see `draw_episode`.
 
     Raises:
         TooFewSupportsError: the pool cannot fill an episode.
@@ -81,7 +84,8 @@ def score_episodes(
     accuracies = np.empty(n_episodes)
     with torch.no_grad():
         for i in range(n_episodes):
-            draw = draw_episode(pool, n_way, n_shot + n_query, stream(seed, use, i))
+            rng = stream(seed, use, i)
+            draw = draw_episode(pool, n_way, n_shot + n_query, rng, n_groups=n_groups)
             support, query = _of_draw(learner, pool, draw, features, n_shot, n_way)
             scores = method.answer(learner, support, query)
             accuracies[i] = float((scores.argmax(1).cpu() == truth).float().mean())

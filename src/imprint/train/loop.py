@@ -262,7 +262,15 @@ class _Run:
         pool = self.splits.validation if use == VALIDATION else self.splits.test
         n = settings.n_validation_episodes if use == VALIDATION else settings.n_test_episodes
         return score_episodes(
-            self.method, learner, pool, self.shape, n, seed=settings.seed, use=use, half=half
+            self.method,
+            learner,
+            pool,
+            self.shape,
+            n,
+            seed=settings.seed,
+            use=use,
+            half=half,
+            n_groups=settings.n_groups,
         )
 
     def _judged(self, state: RunState, status: str, reason: str) -> Outcome:

@@ -41,9 +41,16 @@ class Draw:
     labels: torch.Tensor
 
 
-def draw_episode(pool: ImagePool, n_way: int, n_each: int, rng: np.random.Generator) -> Draw:
-    """`n_way` different classes and `n_each` different images of each, class by class."""
-    classes = rng.choice(pool.n_classes, n_way, replace=False)
+def draw_episode(
+    pool: ImagePool, n_way: int, n_each: int, rng: np.random.Generator, *, n_groups: int = 0
+) -> Draw:
+    """`n_way` different classes and `n_each` different images of each, class by class.
+
+    With `n_groups` the classes come from so many groups, each in one quarter turn, and from
+    further ones only where those hold too few classes.
+    """
+    held = _classes_of_groups(pool, n_way, n_groups, rng) if n_groups else pool.n_classes
+    classes = rng.choice(held, n_way, replace=False)
     names, turns = np.divmod(classes, pool.n_turns)
     keys = rng.random((n_way, pool.rows.shape[1]))
     keys[np.arange(keys.shape[1]) >= pool.sizes.numpy()[names][:, None]] = 2.0  # beyond the class
@@ -55,6 +62,18 @@ def draw_episode(pool: ImagePool, n_way: int, n_each: int, rng: np.random.Genera
         torch.from_numpy(np.repeat(turns, n_each)),
         torch.from_numpy(np.repeat(classes, n_each)),
     )
+
+
+def _classes_of_groups(
+    pool: ImagePool, n_way: int, n_groups: int, rng: np.random.Generator
+) -> Numbers:
+    groups, held = pool.groups, []
+    for number, at in enumerate(rng.permutation(len(groups) * pool.n_turns)):
+        if number >= n_groups and len(held) >= n_way:
+            break
+        name, turn = divmod(int(at), pool.n_turns)
+        held += [member * pool.n_turns + turn for member in groups[name]]
+    return np.array(held, dtype=np.intp)
 
 
 def fetch(images: torch.Tensor, draw: Draw) -> torch.Tensor:
@@ -94,7 +113,9 @@ class StepSampler:
         """The batch of one step."""
         rng = stream(self.seed, STEPS, step)
         draws = [
-            draw_episode(self.pool, self.plan.n_way, self.plan.n_each, rng)
+            draw_episode(
+                self.pool, self.plan.n_way, self.plan.n_each, rng, n_groups=self.plan.n_groups
+            )
             for _ in range(self.plan.n_episodes)
         ]
         draw = Draw(

@@ -20,16 +20,25 @@ class StepPlan:
     """What one step draws: `n_episodes` times `n_way` classes of `n_shot + n_query` images each.
 
     Methods that learn from pairs or triplets see the same draw: `n_way` classes with
-    `n_shot + n_query` images of each. `n_way` is lowered to the classes there are.
+    `n_shot + n_query` images of each. `n_way` is lowered to the classes there are. With `n_groups`
+    above 0 the classes of an episode come from so many groups (alphabets, say), which makes them
+    more alike.
     """
 
     n_way: int = 60
     n_shot: int = 1
     n_query: int = 5
     n_episodes: int = 1
+    n_groups: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in (("n_way", 2), ("n_shot", 1), ("n_query", 0), ("n_episodes", 1)):
+        for name, least in (
+            ("n_way", 2),
+            ("n_shot", 1),
+            ("n_query", 0),
+            ("n_episodes", 1),
+            ("n_groups", 0),
+        ):
             if getattr(self, name) < least:
                 raise InvalidOptionError(f"step.{name} must be a whole number from {least} on")
 
@@ -75,7 +84,8 @@ class OptimizerSettings:
 class RunSettings:
     """Everything that decides a run beside the method and the images.
 
-    `n_way`, `n_shot` and `n_query` are those of validation and test episodes. A run lasts `epochs`
+    `n_way`, `n_shot`, `n_query` and `n_groups` (0: any classes; 1: classes of one group) are those
+    of validation and test episodes. A run lasts `epochs`
     times `steps_per_epoch` steps, or `minutes` of wall time if that is over first; learning rates
     follow the share that has passed. `averaging` above 0 judges and keeps an exponential average
     of the weights with that pace per step. `patience` ends a run after so many validations
@@ -86,6 +96,7 @@ class RunSettings:
     n_way: int = 5
     n_shot: int = 1
     n_query: int = 15
+    n_groups: int = 0
     epochs: int | None = None
     minutes: float | None = None
     steps_per_epoch: int = 100
@@ -104,7 +115,7 @@ class RunSettings:
         _one_of("precision", self.precision, ("auto", "half", "full"))
         if self.epochs is None and self.minutes is None:
             raise InvalidOptionError("say how long to train: epochs, minutes or both")
-        least = {"n_way": 2, "patience": 0, "seed": 0, "image_px": 8}
+        least = {"n_way": 2, "n_groups": 0, "patience": 0, "seed": 0, "image_px": 8}
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if isinstance(value, int) and value < least.get(field.name, 1):

@@ -53,6 +53,7 @@ _OPTIONS = (
     click.option("--way", "n_way", default=5, show_default=True, help="Classes of an episode."),
     click.option("--shot", "n_shot", default=1, show_default=True, help="Supports of a class."),
     click.option("--query", "n_query", default=15, show_default=True, help="Queries of a class."),
+    click.option("--groups", "n_groups", default=0, show_default=True, help="1: of one group."),
     click.option("--epochs", type=int, help="End after so many; 20 without --minutes."),
     click.option("--minutes", type=float, help="End after so much wall time."),
     click.option("--steps", "steps_per_epoch", default=100, show_default=True, help="Per epoch."),

@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional
 
 from imprint.errors import InvalidOptionError
-from imprint.train.methods.geometry.answers import by_attention, squared_distances
+from imprint.train.methods.geometry.answers import by_attention, each_in_turn, squared_distances
 from imprint.train.methods.protocol import Learner, StepLoss, accuracy
 from imprint.train.settings import OptimizerSettings, StepPlan
 
@@ -26,6 +26,7 @@ class Matching:
     Euclidean distances. The paper's softmax has no temperature; cosines alone cannot leave
     -1 .. 1, which flattens it, so ours is 10. Departures: no full-context embeddings (an LSTM over
     the supports that gained little on Omniglot), and 60-way steps as in Snell et al. 2017.
+    `in_turn` lets every image take its turn among the supports, as in `Prototypical`.
     """
 
     name: ClassVar[str] = "matching"
@@ -35,6 +36,7 @@ class Matching:
     optimizer: OptimizerSettings = field(default_factory=lambda: OptimizerSettings(rate=1e-3))
     distance: str = "cosine"
     temperature: float = 10.0
+    in_turn: bool = False
 
     def __post_init__(self) -> None:
         if self.distance not in ("cosine", "l2"):
@@ -49,8 +51,11 @@ class Matching:
     def loss(self, learner: Learner, batch: Batch) -> StepLoss:
         """Minus the log of the share that the right class gets, over queries."""
         support, query = batch.split(learner(batch.images))
+        if self.in_turn:
+            support, query = each_in_turn(support, query)
         shares = self._log_shares(support, query.flatten(1, 2)).flatten(0, 1)
-        targets = batch.targets().flatten()
+        n_turns = len(support) // batch.plan.n_episodes
+        targets = batch.targets().repeat(n_turns, 1, 1).flatten()
         loss = functional.nll_loss(shares, targets)
         return StepLoss(loss, {"train_accuracy": accuracy(shares, targets)})
 

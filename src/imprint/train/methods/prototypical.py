@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch.nn import functional
 
-from imprint.train.methods.geometry.answers import by_prototype
+from imprint.train.methods.geometry.answers import by_prototype, each_in_turn
 from imprint.train.methods.protocol import Learner, StepLoss, accuracy
 from imprint.train.settings import OptimizerSettings, StepPlan
 
@@ -45,7 +45,7 @@ class Prototypical:
         """Cross-entropy of the queries of all episodes of the step."""
         support, query = batch.split(learner(batch.images))
         if self.in_turn:
-            support, query = _each_in_turn(support, query)
+            support, query = each_in_turn(support, query)
         scores = by_prototype(support, query.flatten(1, 2)).flatten(0, 1)
         n_turns = len(support) // batch.plan.n_episodes
         targets = batch.targets().repeat(n_turns, 1, 1).flatten()
@@ -60,10 +60,3 @@ class Prototypical:
     ) -> torch.Tensor:
         """Minus the squared distance to each prototype."""
         return by_prototype(support, query)
-
-
-def _each_in_turn(support: torch.Tensor, query: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The same images as n_shot + n_query episodes, the supports one place on each time."""
-    every, n_shot = torch.cat([support, query], 2), support.shape[2]
-    rolled = torch.cat([every.roll(-turn, 2) for turn in range(every.shape[2])])
-    return rolled[:, :, :n_shot], rolled[:, :, n_shot:]

@@ -51,6 +51,14 @@ class ImagePool:
         object.__setattr__(self, "sizes", sizes)
 
     @property
+    def groups(self) -> list[list[int]]:
+        """Classes (numbers before turning) that belong together: "group/name" says so."""
+        members: dict[str, list[int]] = {}
+        for number, name in enumerate(self.class_names):
+            members.setdefault(name.rpartition("/")[0], []).append(number)
+        return list(members.values())
+
+    @property
     def n_turns(self) -> int:
         """Classes made of one: four with quarter turns."""
         return N_QUARTERS if self.turned else 1

@@ -34,3 +34,10 @@ def by_attention(similarities: torch.Tensor, n_way: int) -> torch.Tensor:
     """
     shares = similarities.log_softmax(-1)
     return shares.reshape(*shares.shape[:-1], n_way, -1).logsumexp(-1)
+
+
+def each_in_turn(support: torch.Tensor, query: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The same images as n_shot + n_query episodes, the supports one place on each time."""
+    every, n_shot = torch.cat([support, query], 2), support.shape[2]
+    rolled = torch.cat([every.roll(-turn, 2) for turn in range(every.shape[2])])
+    return rolled[:, :, :n_shot], rolled[:, :, n_shot:]

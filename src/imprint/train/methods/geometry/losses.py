@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytorch_metric_learning.distances import CosineSimilarity, LpDistance
 from pytorch_metric_learning.losses import ContrastiveLoss, SupConLoss, TripletMarginLoss
@@ -13,6 +13,18 @@ if TYPE_CHECKING:
     import torch
 
 
+class SquaredReducer(AvgNonZeroReducer):  # type: ignore[misc]
+    """Mean square of the pair losses that are not zero; the library's are not squared."""
+
+    def pos_pair_reduction(self, losses: torch.Tensor, *rest: Any) -> Any:
+        """Of pairs of one class."""
+        return super().pos_pair_reduction(losses.square(), *rest)
+
+    def neg_pair_reduction(self, losses: torch.Tensor, *rest: Any) -> Any:
+        """Of pairs of two classes."""
+        return super().neg_pair_reduction(losses.square(), *rest)
+
+
 def contrastive(features: torch.Tensor, labels: torch.Tensor, margin: float) -> torch.Tensor:
     """Squared distance of like pairs plus squared shortfall from `margin` of unlike ones.
 
@@ -21,7 +33,7 @@ def contrastive(features: torch.Tensor, labels: torch.Tensor, margin: float) -> 
     """
     distance = LpDistance(normalize_embeddings=True, p=2, power=1)
     halves = ContrastiveLoss(
-        pos_margin=0.0, neg_margin=margin, distance=distance, reducer=AvgNonZeroReducer()
+        pos_margin=0.0, neg_margin=margin, distance=distance, reducer=SquaredReducer()
     )
     loss: torch.Tensor = halves(features, labels)
     return loss
