@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Progress = Callable[[str, int, int], None]
 
 
-class _Bench:
+class Bench:
     """One job: texts with classes, the folder to start from, and the settings."""
 
     def __init__(
@@ -100,7 +100,7 @@ def adapt(
     _refuse_too_few(names, classes)
     with TemporaryDirectory() as scratch:
         folder = start_folder(start, Path(scratch), tell)
-        bench = _Bench(folder, texts, classes.astype(np.intp), chosen, tell)
+        bench = Bench(folder, texts, classes.astype(np.intp), chosen, tell)
         rng = np.random.default_rng(chosen.seed)
         comparison = bench.comparison(folds(bench.classes, n_folds, rng))
         pays = comparison is not None and comparison.pays
