@@ -77,6 +77,12 @@ class Settings:
         default=None,
         metadata={"help": "File of the master key before this one, while it is being replaced."},
     )
+    quotas: str = field(
+        default="",
+        metadata={
+            "help": "Limits of tenants without their own: supports=100k requests_per_minute=600."
+        },
+    )
     log_answers: bool = field(
         default=True,
         metadata={"help": "Keep the prediction log that feedback and replay need (no content)."},

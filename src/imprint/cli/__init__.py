@@ -37,6 +37,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "models": ("imprint.cli.models", "List, fetch and add encoders."),
     "serve": ("imprint.cli.serve", "Start the HTTP server."),
     "keys": ("imprint.cli.access.keys", "Create, list, rotate and revoke API keys."),
+    "tenant": ("imprint.cli.access.tenant", "What a tenant holds, and its limits."),
     "audit": ("imprint.cli.custody.audit", "List, verify and export the audit trail."),
     "doctor": ("imprint.cli.judge", "Check this machine and the workspace, with advice."),
 }

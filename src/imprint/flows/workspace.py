@@ -26,6 +26,7 @@ from imprint.flows.teach import Act
 from imprint.settings import Settings, read_settings
 from imprint.store import open_store
 from imprint.store.ports import CollectionRow
+from imprint.store.quota.limits import read_limits
 from imprint.types import MODALITIES
 
 if TYPE_CHECKING:
@@ -345,7 +346,9 @@ def open_workspace(
         MasterKeyMissingError, MasterKeyWrongError: it is encrypted, and its key is not the one set.
     """
     chosen = settings or read_settings()
+    limits = read_limits(chosen.quotas)
     store = open_store(path, read_only=read_only, master_keys=master_keys(chosen))
+    store.quotas.defaults = limits
     return Workspace(
         Shared(store, chosen, EncoderShelf(chosen, progress)), tenant=tenant, actor=actor
     )

@@ -26,6 +26,7 @@ from imprint.errors import (
     MethodNotAllowedError,
     NotReadyError,
     OverloadedError,
+    RateLimitedError,
 )
 from imprint.serve.access.doorkeeper import Doorkeeper
 from imprint.serve.auth import Caller, KeyRing, credential_of
@@ -36,6 +37,7 @@ from imprint.serve.metrics import Metrics
 from imprint.serve.problems import InternalError, problem_response
 from imprint.serve.routes import ENDPOINTS
 from imprint.serve.routes.health import Readiness
+from imprint.store.quota.rates import RateBook
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -69,7 +71,11 @@ class Service:
     """What all requests share: the workspace, lanes, keys, counters."""
 
     def __init__(
-        self, workspace: Workspace, limits: Limits, access: str | Path | None = None
+        self,
+        workspace: Workspace,
+        limits: Limits,
+        access: str | Path | None = None,
+        rates: RateBook | None = None,
     ) -> None:
         self.workspace = workspace
         self.limits = limits
@@ -77,6 +83,7 @@ class Service:
         self.readiness = Readiness(workspace)
         self.keys = KeyRing(Doorkeeper(workspace, access).find)
         self.reader = BodyReader(limits)
+        self.rates = rates or RateBook(None)
         self.lanes = {
             "answer": self._lane("answer", limits.n_answering),
             "teach": self._lane("teach", limits.n_teaching),
@@ -98,6 +105,7 @@ class Service:
             ImprintError: it was refused; the caller of this makes the problem document.
         """
         caller = await self._caller(endpoint, request)
+        self._count(caller)
         workspace = self.workspace if caller is None else self._workspace_of(caller)
         query = read_query(request.query_params.multi_items(), endpoint.parameters)
         parts = (workspace, self.metrics, self.limits, self.readiness, request.path_params, query)
@@ -132,6 +140,20 @@ class Service:
         """Finish the work under way and stop the threads."""
         for lane in self.lanes.values():
             lane.close()
+        self.rates.close()
+
+    def _count(self, caller: Caller | None) -> None:
+        """Count a request of a tenant that may only ask so often. Raises RateLimitedError."""
+        if caller is None or (caller.per_minute is None and caller.per_day is None):
+            return
+        wait_s = self.rates.take(caller.tenant, caller.per_minute, caller.per_day, time.time())
+        if wait_s > 0:
+            minute = "no" if caller.per_minute is None else f"{caller.per_minute:,}"
+            day = "no" if caller.per_day is None else f"{caller.per_day:,}"
+            raise RateLimitedError(
+                f"the limit of requests is reached ({minute} a minute, {day} a day); come back",
+                retry_after_s=wait_s,
+            )
 
     async def _caller(self, endpoint: Endpoint, request: Request) -> Caller | None:
         if endpoint.scopes is None:
@@ -224,18 +246,20 @@ def make_app(
     limits: Limits | None = None,
     *,
     access: str | Path | None = None,
+    rates: RateBook | None = None,
     close_workspace: bool = False,
 ) -> Starlette:
     """Make the application over an open workspace.
 
     Its life cycle warms the encoder in the background; on shutdown it finishes what is under way
     and, with `close_workspace`, flushes the prediction log and closes the store. `access` names
-    the file that says which tokens and certificates open what; without it only keys do.
+    the file that says which tokens and certificates open what; without it only keys do. `rates`
+    counts requests for all processes of the workspace; without it each counts for itself.
 
     Raises:
         InvalidOptionError: the access file cannot be used.
     """
-    service = Service(workspace, limits or Limits(), access)
+    service = Service(workspace, limits or Limits(), access, rates)
 
     @contextlib.asynccontextmanager
     async def life(app: Starlette) -> AsyncIterator[None]:  # noqa: ARG001 - the framework's signature

@@ -28,11 +28,16 @@ _SECRET = re.compile(r"[A-Za-z0-9._~+/=-]{8,8192}")
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The holder of a valid credential. `key_id` names it in log and audit."""
+    """The holder of a valid credential. `key_id` names it in log and audit.
+
+    `per_minute` and `per_day` limit the requests of its tenant; None is no limit.
+    """
 
     key_id: str
     tenant: str
     scopes: frozenset[str]
+    per_minute: int | None = None
+    per_day: int | None = None
 
     def need(self, scopes: tuple[str, ...]) -> None:
         """Raises MissingScopeError unless the key has one of these scopes."""

@@ -11,6 +11,7 @@ import socket
 import ssl
 import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from imprint.errors import InvalidOptionError, PortInUseError, UnsafeBindError
@@ -18,7 +19,6 @@ from imprint.serve.auth import SCOPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from imprint.flows.workspace import Workspace
     from imprint.serve.limits import Limits
@@ -62,6 +62,7 @@ def serve(  # noqa: PLR0913 - one flag of the command line each
     from imprint.serve.connection import MOST_HEAD_BYTES, connection_class
     from imprint.serve.limits import Limits
     from imprint.settings import read_settings
+    from imprint.store.quota.rates import RateBook
 
     out = out or sys.stderr
     limits = limits or Limits()
@@ -75,7 +76,8 @@ def serve(  # noqa: PLR0913 - one flag of the command line each
         workspace = open_workspace(home, actor="server", settings=settings)
         _greet(workspace, address, out)
         _start_logs()
-        app = make_app(workspace, limits, access=settings.access, close_workspace=True)
+        rates = RateBook(None if home is None else Path(home) / "rates.sqlite")
+        app = make_app(workspace, limits, access=settings.access, rates=rates, close_workspace=True)
         config = uvicorn.Config(
             app,
             http=connection_class(limits.head_s, limits.n_connections),

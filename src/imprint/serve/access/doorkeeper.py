@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,15 @@ class Doorkeeper:
             NotReadyError: the identity provider's keys cannot be had.
         """
         self._look_again()
+        caller = self._named(credential)
+        limits = self._workspace.quotas.limits(caller.tenant)
+        return replace(
+            caller,
+            per_minute=limits.get("requests_per_minute"),
+            per_day=limits.get("requests_per_day"),
+        )
+
+    def _named(self, credential: str) -> Caller:
         if credential.startswith(CERTIFICATE):
             caller = self._rules.certificates.get(credential.removeprefix(CERTIFICATE))
             if caller is None:

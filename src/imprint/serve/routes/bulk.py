@@ -18,6 +18,7 @@ from imprint.errors import (
     ImprintError,
     InvalidLabelError,
     MalformedRequestError,
+    QuotaExceededError,
     RequestMediaError,
     RequestTooLargeError,
     SampleTooLargeError,
@@ -117,8 +118,7 @@ def _counted(items: Iterator[Item], limits: Limits) -> Iterator[Item]:
 def _taught(collection: Collection, batch: list[Item]) -> list[Receipt | ImprintError]:
     """Teach a batch in one commit; items with metadata are taught one by one."""
     plain = [item for item in batch if item.error is None and item.metadata is None]
-    pairs = [(item.label, item.source) for item in plain]
-    outcomes = iter(collection.teach_many(pairs, batch=_BATCH, origin="import") if pairs else ())
+    outcomes = iter(_taught_together(collection, plain))
     return [
         item.error
         if item.error is not None
@@ -127,6 +127,15 @@ def _taught(collection: Collection, batch: list[Item]) -> list[Receipt | Imprint
         else _taught_alone(collection, item)
         for item in batch
     ]
+
+
+def _taught_together(collection: Collection, plain: list[Item]) -> list[Receipt | ImprintError]:
+    pairs = [(item.label, item.source) for item in plain]
+    try:
+        return list(collection.teach_many(pairs, batch=_BATCH, origin="import")) if pairs else []
+    except QuotaExceededError:
+        # Together they pass a limit; each for itself, those that still fit go in.
+        return [_taught_alone(collection, item) for item in plain]
 
 
 def _taught_alone(collection: Collection, item: Item) -> Receipt | ImprintError:

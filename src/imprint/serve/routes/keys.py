@@ -1,4 +1,4 @@
-"""Keys of the caller's own tenant: list, make, rotate, revoke."""
+"""The caller's own tenant: its keys, what it holds and may hold."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from imprint.serve.endpoint import (
 )
 from imprint.serve.schemas.parts import TEXT, page_of, record, ref
 from imprint.serve.wire import JSON
+from imprint.store.quota.limits import QUOTAS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,7 +107,24 @@ def _shape(key: KeyRow, now: datetime) -> dict[str, Any]:
     }
 
 
+def show_usage(call: Call) -> Response:
+    """Show what the tenant holds, and its limits; null is none."""
+    tenant = call.known_caller().tenant
+    limits = call.workspace.quotas.limits(tenant)
+    shown = {name: limits.get(name) for name in QUOTAS}
+    return json_response({"used": call.workspace.quotas.usage(tenant)._asdict(), "limits": shown})
+
+
 ENDPOINTS = (
+    Endpoint(
+        "GET",
+        "/v1/usage",
+        show_usage,
+        "Show what the tenant holds, and its limits",
+        {200: (JSON, ref("Usage"))},
+        scopes=("teach", "classify", "admin"),
+        note="Bytes are those of raw samples, forgotten ones included until they are erased.",
+    ),
     Endpoint(
         "GET",
         "/v1/keys",

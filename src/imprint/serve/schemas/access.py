@@ -1,13 +1,15 @@
-"""JSON Schemas of keys."""
+"""JSON Schemas of keys and limits."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from imprint.serve.auth import SCOPES
-from imprint.serve.schemas.parts import COLLECTION_PATTERN, TEXT, Schema, listed, record
+from imprint.serve.schemas.parts import COLLECTION_PATTERN, COUNT, TEXT, Schema, listed, record
+from imprint.store.quota.limits import HOLDINGS, QUOTAS
 
 _HUNDRED_YEARS_S = 100 * 365 * 86_400
+_COUNT_OR_NULL: Schema = {"type": ["integer", "null"], "minimum": 0}
 _MOMENT_OR_NULL: Schema = {"type": ["string", "null"], "format": "date-time"}
 _SCOPES: Schema = listed({"type": "string", "enum": list(SCOPES)}, minItems=1, maxItems=len(SCOPES))
 _KEY: dict[str, Any] = {
@@ -48,6 +50,13 @@ ACCESS: dict[str, Schema] = {
         [],
     ),
     "Key": record(_KEY, _ALWAYS),
+    "Usage": record(
+        {
+            "used": record(dict.fromkeys(HOLDINGS, COUNT), list(HOLDINGS)),
+            "limits": record(dict.fromkeys(QUOTAS, _COUNT_OR_NULL), list(QUOTAS)),
+        },
+        ["used", "limits"],
+    ),
     "KeyWithSecret": record(
         {**_KEY, "secret": {"type": "string", "description": "Shown this once."}},
         [*_ALWAYS, "secret"],

@@ -72,8 +72,8 @@ class RateBook:
         row = self._connection.execute(_READ, (tenant,)).fetchone()
         full_at, day, n_day = row or (now_s, today, 0)
         n_day = n_day if day == today else 0
-        # Never more than a minute ahead: a clock set back must not lock anyone out.
-        full_at = min(max(full_at, now_s), now_s + _MINUTE_S)
+        # More than a minute ahead only after a clock was set back, which must lock nobody out.
+        full_at = now_s if full_at > now_s + _MINUTE_S else max(full_at, now_s)
         wait_s = _wait_s(full_at, per_minute, now_s)
         if per_day is not None and n_day >= per_day:
             wait_s = max(wait_s, (today + 1) * _DAY_S - now_s)
