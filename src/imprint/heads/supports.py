@@ -7,7 +7,7 @@ fresh sum would put it. Every value is frozen; a change makes a new one that sha
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +16,11 @@ from imprint.errors import OpposedSupportsError, VectorError
 from imprint.vectors import RowBlocks
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from imprint.types import Similarities, UnitVector
+
+Made = TypeVar("Made")
 
 NEGATIVE = -1  # class number of a support of no class ("not this one")
 _OPPOSED = 1e-6
@@ -45,9 +47,7 @@ class SupportSet:
     prototypes: RowBlocks
     direction_sum: npt.NDArray[np.float64]
     anchor: npt.NDArray[np.float32]
-    _memo: dict[str, npt.NDArray[np.float32]] = field(
-        default_factory=dict, repr=False, compare=False
-    )
+    _memo: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(
@@ -180,9 +180,14 @@ class SupportSet:
 
     def of_center(self) -> npt.NDArray[np.float32]:
         """Product of each prototype with the center (n_way,), worked out once per state."""
-        if "of_center" not in self._memo:
-            self._memo["of_center"] = self.prototypes.dot(self.center()[None])[0]
-        return self._memo["of_center"]
+        return self.once("of_center", lambda: self.prototypes.dot(self.center()[None])[0])
+
+    def once(self, name: str, make: Callable[[], Made]) -> Made:
+        """Work out something of this state at the first call, and keep it."""
+        if name not in self._memo:
+            self._memo[name] = make()
+        made: Made = self._memo[name]
+        return made
 
     def _with(self, rows: RowBlocks, row_class: npt.NDArray[np.intp]) -> SupportSet:
         return replace(self, rows=rows, row_class=row_class)

@@ -89,6 +89,10 @@ class Spectrum:
 
 def within_class(supports: SupportSet) -> Spectrum:
     """Spectrum of how supports scatter around the mean of their class."""
+    return supports.once("within_class", lambda: _scatter(supports))
+
+
+def _scatter(supports: SupportSet) -> Spectrum:
     taught = supports.row_class >= 0
     rows, own = supports.rows.matrix()[taught], supports.row_class[taught]
     if not len(own):
