@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from imprint.store.erasing.erase import Proof, erase_tenant
 from imprint.store.sealing.rotation import Resealed, reseal, rewrap
 from imprint.store.sealing.status import KeyState, TenantState, key_state, tenant_states
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from imprint.store.sealing.masters.wrapper import KeyWrapper
@@ -28,6 +29,18 @@ class Custody:
     def tenants(self) -> list[TenantState]:
         """Every tenant, erased ones included (without their names)."""
         return tenant_states(self._store)
+
+    def erase(
+        self, tenant: str, *, actor: str, now: datetime, markers: Sequence[bytes] = ()
+    ) -> Proof:
+        """Destroy everything of a tenant, here and in the copies on record, and prove it.
+
+        Raises:
+            NotFoundError: there is no such tenant, or it was erased before.
+        """
+        store = self._store
+        proof, _ = erase_tenant(store, store.folder, tenant, actor=actor, now=now, markers=markers)
+        return proof
 
     def reseal(
         self,

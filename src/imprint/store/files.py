@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 # Rows up to this size are read and written faster inside the database than as files of their own.
 INLINE_LIMIT_BYTES = 64 * 1024
+BLOBS = "blobs"  # name of the folder, within the workspace's
 _HALF_WRITTEN = ".part"
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 _TOO_MANY_OPEN = {errno.EMFILE, errno.ENFILE}
@@ -38,9 +39,18 @@ class RawFiles:
     def __init__(self, root: Path) -> None:
         self._root = root
 
+    @property
+    def root(self) -> Path:
+        """The `blobs` folder itself."""
+        return self._root
+
+    def folder(self, tenant: str) -> Path:
+        """Where all files of a tenant lie."""
+        return self._root / folder_of(tenant)
+
     def path(self, tenant: str, sha256: str) -> Path:
         """Where a content of a tenant lies."""
-        return self._root / folder_of(tenant) / sha256[:2] / sha256
+        return self.folder(tenant) / sha256[:2] / sha256
 
     def write(self, tenant: str, contents: dict[str, bytes]) -> None:
         """Make files durable under their final names.

@@ -19,6 +19,7 @@ from imprint.errors import (
     WorkspaceCorruptError,
 )
 from imprint.store.files import (
+    BLOBS,
     RawFiles,
     file_failures,
     flush_folder,
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 KIND = "workspace.v1"
 DATABASE = "imprint.sqlite"
 CARD = "workspace.json"
-BLOBS = "blobs"
 
 
 def opened(
@@ -73,6 +73,7 @@ def opened(
             _write_card(folder)
         files = RawFiles(folder / BLOBS)
         store = SqlStore(connections, files, answer_cap=answer_cap, keyring=keyring)
+        store.folder = folder
         _finish_removals(store)
     except BaseException:
         connections.close()

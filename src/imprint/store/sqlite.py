@@ -132,6 +132,20 @@ class SqliteConnections:
             with suppress(ImprintError), self.reading() as session:
                 session.native("PRAGMA wal_checkpoint(TRUNCATE)")
 
+    def rewrite(self) -> bool:
+        """Write the whole database anew without its free space, and empty the log.
+
+        Returns whether both were done: a reader in another process can be in the way.
+        """
+        if self.read_only:
+            return False
+        with suppress(ImprintError), self.reading() as session:
+            session.native("VACUUM")
+            if self.in_memory:
+                return True
+            return bool(session.native("PRAGMA wal_checkpoint(TRUNCATE)")[0][0] == 0)
+        return False
+
     def close(self) -> None:
         """Close every connection that is not in use now, and the others when they come back."""
         if self._closed.is_set():

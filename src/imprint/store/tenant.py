@@ -24,7 +24,7 @@ from imprint.store.rows import (
     to_number,
     to_support,
 )
-from imprint.store.schema import reads, writes
+from imprint.store.schema import erasing, reads, writes
 from imprint.store.sealing.keyring import Opener
 from imprint.store.sealing.raws import raw_content
 from imprint.store.sealing.reading import (
@@ -277,7 +277,7 @@ class SqlTenantStore:
 
     def _number_or_new(self, session: Session) -> int:
         # Kept only after the commit: an undone transaction takes the new tenant with it.
-        if self._known is not None:
+        if self._known is not None and not self._erased(session, self._known):
             return self._known
         row = session.one(reads.TENANT, {"name": self._name})
         if row is None:
@@ -286,6 +286,12 @@ class SqlTenantStore:
         if row is None:
             raise ConflictError("the tenant could not be made; try again")
         return int(row[0])
+
+    @staticmethod
+    def _erased(session: Session, number: int) -> bool:
+        """Whether the tenant was erased since: its name may belong to a new one by now."""
+        row = session.one(erasing.ERASED, {"tenant": number})
+        return row is None or row[0] is not None
 
     def _place(self, session: Session, collection_id: str) -> Columns:
         row = session.one(reads.PLACE, {**self._number(session), "collection_id": collection_id})

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime
+    from pathlib import Path
 
     from imprint.store.files import RawFiles
     from imprint.store.session import Session
@@ -47,6 +48,7 @@ class SqlStore:
         self.files = files
         self.answer_cap = answer_cap
         self.keyring = keyring or Keyring()
+        self.folder: Path | None = None
         self.trail = Trail(connections, self.keyring)
         self.custody = Custody(self)
         self.quotas = QuotaBook(self)

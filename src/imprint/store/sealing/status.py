@@ -58,7 +58,7 @@ def tenant_states(store: SqlStore) -> list[TenantState]:
     return [
         TenantState(
             number,
-            name,
+            name.lstrip("\x1f"),
             None if sealed_at is None else to_moment(sealed_at),
             None if erased_at is None else to_moment(erased_at),
             owners.count(number),

@@ -1,0 +1,1 @@
+"""Erasing a tenant, and proving that nothing of it is left."""
