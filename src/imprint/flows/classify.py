@@ -46,6 +46,8 @@ def classify_samples(
         notes=[sample.notes for sample in samples],
         transductive=transductive,
     )
+    if live.screener is not None:
+        live.screener.heard([one.vector for one in embeddings])
     if live.policy.log_answers and workspace.settings.log_answers:
         for embedding, answer in zip(embeddings, made, strict=True):
             workspace.log.append(live.tenant, _row(workspace, live, embedding, answer, top_k))

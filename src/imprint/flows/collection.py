@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,11 @@ from imprint.flows.judging.advise import advise
 from imprint.flows.judging.report import report_on
 from imprint.flows.policy import Policy, checked_label
 from imprint.flows.teach import teach_batch, teach_one
+from imprint.flows.teaching.feedback import feed_back, live_accuracy
 from imprint.flows.teaching.lessons import label_or_none, lesson_of, lessons_of
+from imprint.flows.teaching.preview import preview
+from imprint.flows.teaching.reverting import revert
+from imprint.flows.teaching.review import held, reject, relabel, set_state
 from imprint.intake.decode import to_sample
 
 if TYPE_CHECKING:
@@ -36,6 +41,10 @@ if TYPE_CHECKING:
     from imprint.flows.answering.live import LiveCollection
     from imprint.flows.judging.advise import Suggestion
     from imprint.flows.judging.report import Report
+    from imprint.flows.teaching.feedback import Correction
+    from imprint.flows.teaching.preview import Preview
+    from imprint.flows.teaching.reverting import Reverted
+    from imprint.flows.teaching.review import Held
     from imprint.flows.workspace import Workspace
     from imprint.store.ports import CollectionRow
     from imprint.types import (
@@ -253,16 +262,46 @@ class Collection:
             transaction.update_policy(self._live.row.collection_id, chosen.to_json())
         return chosen
 
-    def feedback(self, answer_id: str, label: str | None) -> None:
+    def feedback(self, answer_id: str, label: str | None, *, teach: bool = False) -> Correction:
         """Store what the right answer would have been; None says "none of these".
+
+        The result names the support that caused a mistake. With `teach` the query becomes a
+        support of its right class (None: a negative) after the same screening as any other.
 
         Raises:
             AnswerNotFoundError: no such answer is on record.
         """
-        named = label_or_none(label)
-        logged_answer(self._workspace, self._live, answer_id)
-        with self._workspace.writing("feedback", self.name, {"answer_id": answer_id}) as writing:
-            writing.put_feedback(answer_id, named, self._workspace.clock())
+        return feed_back(self._workspace, self._live, answer_id, label_or_none(label), teach=teach)
+
+    def validate(
+        self, label: str | None, source: Source, *, media_type: str | None = None
+    ) -> Preview:
+        """Tell what teaching this would lead to, for other classes as well. Stores nothing."""
+        return preview(self._live, label, source, media_type)
+
+    def quarantine(self) -> list[Held]:
+        """Supports that await review, each with the checks that hold it."""
+        return held(self._live)
+
+    def release(self, support_id: str) -> Receipt:
+        """Let a held support answer from now on."""
+        return set_state(self._workspace, self._live, support_id, "active")
+
+    def hold(self, support_id: str) -> Receipt:
+        """Hold an active support for review: it answers no more until it is released."""
+        return set_state(self._workspace, self._live, support_id, "quarantined")
+
+    def relabel(self, support_id: str, label: str | None) -> Receipt:
+        """Give a support its right label (None: a negative); it answers from now on."""
+        return relabel(self._workspace, self._live, support_id, label)
+
+    def reject(self, support_id: str, *, erase: bool = False) -> Support:
+        """Remove a support that was reviewed; `revert` can bring it back unless it is erased."""
+        return reject(self._workspace, self._live, support_id, erase=erase)
+
+    def revert(self, sequence: int, *, label: str | None = None) -> Reverted:
+        """Make the collection, or one class, what it was right after write `sequence`."""
+        return revert(self._workspace, self._live, sequence, label)
 
     def replay(self, answer_id: str) -> Answer:
         """Answer a logged query again from the supports and thresholds of that moment.
@@ -276,7 +315,8 @@ class Collection:
         """Judge the collection from its supports: expected accuracy, confusions, what to teach."""
         snapshot = self._live.current()
         rate = self.policy.false_accept_rate
-        return report_on(self.name, self.encoder_version, snapshot, rate)
+        report = report_on(self.name, self.encoder_version, snapshot, rate)
+        return replace(report, live=live_accuracy(self._live))
 
     def advise(self, unlabeled: Iterable[Source], n: int = 10) -> list[Suggestion]:
         """Choose which of these unlabeled sources to label next, best first, with reasons.

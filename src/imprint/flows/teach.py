@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from imprint.types import Embedding, Evidence, Sample
 
 _N_NEAREST = 3
+# Where a held support keeps why it is held, in its metadata.
+REASONS = "imprint.checks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,10 +245,19 @@ def _support(live: LiveCollection, lesson: Lesson, verdict: Verdict) -> NewSuppo
         encoder_version=lesson.embedding.encoder_version,
         content_hash=lesson.sample.content_hash,
         vector=lesson.embedding.vector,
-        raw=lesson.sample.raw if live.policy.keep_raw else None,
+        # What is taught from the prediction log has no sample any more.
+        raw=lesson.sample.raw if live.policy.keep_raw and lesson.sample.raw.content else None,
         origin=lesson.origin,
-        metadata=lesson.metadata,
+        metadata=_noted(lesson.metadata, verdict),
     )
+
+
+def _noted(metadata: dict[str, Any], verdict: Verdict) -> dict[str, Any]:
+    """Metadata, with why the support is held, for whoever reviews it."""
+    if verdict.state == "active":
+        return metadata
+    reasons = [check._asdict() for check in verdict.checks if check.verdict != "pass"]
+    return {**metadata, REASONS: reasons}
 
 
 def _written(support: NewSupport) -> dict[str, Any]:

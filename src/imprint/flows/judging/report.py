@@ -15,6 +15,7 @@ from imprint.vectors import RowBlocks
 
 if TYPE_CHECKING:
     from imprint.flows.answering.snapshot import Snapshot
+    from imprint.flows.teaching.feedback import LiveAccuracy
     from imprint.types import QueryVectors, SupportLabels, SupportVectors
 
 _SEED: Final = 20260502
@@ -66,7 +67,8 @@ class Report:
     """What a collection is worth, estimated from its supports alone; no query is needed.
 
     `expected` is the accuracy to expect on queries of the taught classes when an answer must be
-    given; `teach_next` names the classes where one more support helps most, best first.
+    given, `live` that of real answers by the feedback on them; `teach_next` names the classes
+    where one more support helps most, best first.
     """
 
     collection: str
@@ -80,6 +82,7 @@ class Report:
     misleading: tuple[Misleading, ...]
     duplicates: tuple[Duplicate, ...]
     teach_next: tuple[str, ...]
+    live: LiveAccuracy | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Shape this report as a JSON object."""
@@ -92,6 +95,12 @@ class Report:
         if self.expected is not None:
             mean, low, high = self.expected
             lines.append(f"expected accuracy {mean:.0%} (95 % interval {low:.0%} to {high:.0%})")
+        if self.live is not None:
+            seen = self.live
+            lines.append(
+                f"right in {seen.mean:.0%} of the {seen.n_answers} answers with feedback "
+                f"({seen.low:.0%} to {seen.high:.0%})"
+            )
         weakest = sorted(self.classes, key=lambda one: one.expected.mean)[:_MOST_LISTED]
         width = max((len(one.label) for one in weakest), default=5)
         lines += [

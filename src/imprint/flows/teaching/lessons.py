@@ -39,6 +39,7 @@ def lesson_of(
     Raises:
         InvalidInputError: the label or the source is refused; `checks` says what was measured.
     """
+    live.level()  # the owner may have changed the policy
     named = label_or_none(label)
     sample = to_sample(source, live.row.modality, media_type=media_type)
     quality = quality_of(sample, live.policy)
@@ -51,6 +52,7 @@ def lessons_of(
     live: LiveCollection, pairs: Sequence[Pair], origin: str
 ) -> list[Lesson | ImprintError]:
     """Make many lessons, embedded together; a refused pair gives its error in its place."""
+    live.level()
     outcomes: list[tuple[str | None, Sample, tuple[Check, ...]] | ImprintError] = []
     for label, source in pairs:
         try:

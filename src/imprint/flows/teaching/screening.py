@@ -102,7 +102,11 @@ def stability_of(
 def screener_of(live: LiveCollection) -> Screener:
     """The screener of a collection, made when first asked for."""
     if live.screener is None:
-        live.screener = Screener(live.encoder)
+        made = Screener(live.encoder)
+        recent = live.tenant.recent_answers(live.row.collection_id, MOST_QUERIES)
+        version = live.row.encoder_version
+        made.heard([one.vector for one in reversed(recent) if one.encoder_version == version])
+        live.screener = made
     return live.screener
 
 
@@ -112,7 +116,7 @@ def screened(live: LiveCollection, lesson: Lesson) -> Verdict:
     Raises:
         InvalidInputError: it is refused; the error carries every check.
     """
-    verdict = _judged(live, lesson, live.level().decider.supports)
+    verdict = judged(live, lesson, live.level().decider.supports)
     if verdict.state == "rejected":
         raise refusal(verdict.checks)
     return verdict
@@ -123,16 +127,28 @@ def screened_in_order(live: LiveCollection, lessons: Sequence[Lesson]) -> list[V
     supports = live.level().decider.supports
     verdicts = []
     for lesson in lessons:
-        verdicts.append(_judged(live, lesson, supports))
+        verdicts.append(judged(live, lesson, supports))
         if verdicts[-1].state == "active":
             with suppress(OpposedSupportsError):
                 supports = supports.added(lesson.embedding.vector, lesson.label)
     return verdicts
 
 
-def _judged(live: LiveCollection, lesson: Lesson, supports: SupportSet) -> Verdict:
+def judged(live: LiveCollection, lesson: Lesson, supports: SupportSet) -> Verdict:
+    """Add up all checks of one lesson under the owner's policy."""
     policy = live.policy
     if policy.screening == "off":
         return verdict_of(lesson.checks, "off")
     checks = screener_of(live).checks(lesson.embedding.vector, lesson.label, supports, live.n_held)
     return verdict_of((*lesson.checks, *checks), policy.screening)
+
+
+def checks_now(
+    live: LiveCollection, vector: UnitVector, label: str | None, *, without: str
+) -> tuple[Check, ...]:
+    """Check an embedding under a label against all supports but one."""
+    snapshot = live.level()
+    supports = snapshot.decider.supports
+    if without in snapshot.index:
+        supports = supports.removed(snapshot.index.row_of(without))
+    return screener_of(live).checks(vector, label, supports, live.n_held)

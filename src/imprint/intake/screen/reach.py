@@ -103,6 +103,18 @@ class Witnesses:
         share = float(turned.sum()) / n_others if n_others >= _FEWEST_WITNESSES else 0.0
         return Drawn(share, self._worst_class(turned, others), n_others)
 
+    def lost(
+        self, frame: Frame, vector: UnitVector, number: int | None
+    ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+        """By class: how many were asked, and how many would change sides because of `vector`."""
+        n_way = len(frame.counts)
+        others = self.owner != (-1 if number is None else number)
+        turned = others & (self.vectors @ frame.joined(vector, number) > self.near)
+        if number is not None:
+            turned &= self.vectors @ frame.prototypes[number] <= self.near
+        asked = np.bincount(self.owner[others], minlength=n_way)
+        return asked, np.bincount(self.owner[turned], minlength=n_way)
+
     def strangeness(self, near: float, number: int) -> float:
         """How far a cosine with its class lies under that class's own, in robust deviations."""
         own = self.near[self.from_support & (self.owner == number)]
