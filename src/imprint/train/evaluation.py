@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     from imprint.train.sources.pool import ImagePool
 
 EMBED_BATCH = 512
+
+
+class EpisodeShape(NamedTuple):
+    """What an episode asks. With `n_groups` its classes come from so many groups (alphabets)."""
+
+    n_way: int = 5
+    n_shot: int = 1
+    n_query: int = 15
+    n_groups: int = 0
 
 
 @dataclass(frozen=True)
@@ -60,22 +69,19 @@ def score_episodes(
     method: Method,
     learner: Learner,
     pool: ImagePool,
-    shape: tuple[int, int, int],
+    shape: EpisodeShape | tuple[int, int, int],
     n_episodes: int,
     *,
     seed: int,
     use: int,
     half: bool = False,
-    n_groups: int = 0,
 ) -> EpisodeScore:
-    """Ask `n_episodes` episodes of (n_way, n_shot, n_query) and average their accuracies.
-
-    With `n_groups` an episode's classes come from so many groups; see `draw_episode`.
+    """Ask `n_episodes` episodes of the shape and average their accuracies.
 
     Raises:
         TooFewSupportsError: the pool cannot fill an episode.
     """
-    n_way, n_shot, n_query = shape
+    n_way, n_shot, n_query, n_groups = EpisodeShape(*shape)
     pool.require(n_way, n_shot + n_query, f"a {n_way}-way {n_shot}-shot episode")
     was_training = learner.training
     learner.eval()

@@ -18,7 +18,7 @@ from torch import nn
 from imprint.errors import DivergedError, ImprintError, MemoryExhaustedError
 from imprint.train.backbones import make_backbone
 from imprint.train.checkpoint import load_backbone, load_like, weights_hash
-from imprint.train.evaluation import score_episodes
+from imprint.train.evaluation import EpisodeShape, score_episodes
 from imprint.train.precision import half_pays
 from imprint.train.recording import Outcome, Progress, RunStart, Unrecorded
 from imprint.train.runs import RunFolder, RunState
@@ -81,7 +81,9 @@ class _Run:
         self.folder, self.recorder = folder, recorder
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.first: Backbone | None = None
-        self.shape = (settings.n_way, settings.n_shot, settings.n_query)
+        self.shape = EpisodeShape(
+            settings.n_way, settings.n_shot, settings.n_query, settings.n_groups
+        )
         self.params = {
             **{f"method.{name}": value for name, value in flat(method).items()},
             **{f"run.{name}": value for name, value in flat(settings).items()},
@@ -270,7 +272,6 @@ class _Run:
             seed=settings.seed,
             use=use,
             half=half,
-            n_groups=settings.n_groups,
         )
 
     def _judged(self, state: RunState, status: str, reason: str) -> Outcome:

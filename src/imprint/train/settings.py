@@ -32,13 +32,8 @@ class StepPlan:
     n_groups: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in (
-            ("n_way", 2),
-            ("n_shot", 1),
-            ("n_query", 0),
-            ("n_episodes", 1),
-            ("n_groups", 0),
-        ):
+        least_of = {"n_way": 2, "n_shot": 1, "n_query": 0, "n_episodes": 1, "n_groups": 0}
+        for name, least in least_of.items():
             if getattr(self, name) < least:
                 raise InvalidOptionError(f"step.{name} must be a whole number from {least} on")
 
@@ -113,6 +108,7 @@ class RunSettings:
 
     def __post_init__(self) -> None:
         _one_of("precision", self.precision, ("auto", "half", "full"))
+        _one_of("augment", self.augment, ("none", "affine", "elastic"))
         if self.epochs is None and self.minutes is None:
             raise InvalidOptionError("say how long to train: epochs, minutes or both")
         least = {"n_way": 2, "n_groups": 0, "patience": 0, "seed": 0, "image_px": 8}
