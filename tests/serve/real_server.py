@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _START = (
-    "import json, sys; from imprint.serve.run import serve; "
-    "serve(sys.argv[1], '127.0.0.1', 0, **json.loads(sys.argv[2]))"
+    "import json, sys; from imprint.serve.limits import Limits; "
+    "from imprint.serve.run import serve; chosen = json.loads(sys.argv[2]); "
+    "limits = Limits(**chosen.pop('limits', {})); "
+    "serve(sys.argv[1], '127.0.0.1', 0, limits=limits, **chosen)"
 )
 _TOYS = {"IMPRINT_TEXT_ENCODER": "toy-text", "IMPRINT_IMAGE_ENCODER": "toy-image"}
 
