@@ -23,7 +23,7 @@ BUILT = {
     "train",
     "demo", "serve", "teach", "classify", "verify", "forget", "labels", "supports", "import",
     "export", "report", "advise", "evaluate", "models", "doctor", "keys", "feedback", "collections",
-    "audit",
+    "audit", "encrypt", "tenant",
 }  # fmt: skip
 LATER = ("quarantine", "backup", "restore", "reindex", "rollout", "bench")
 

@@ -25,6 +25,9 @@ VERBS: dict[str, tuple[str, str]] = {
     "verify": ("imprint.cli.teach", "Check one source against one class (1:1)."),
     "forget": ("imprint.cli.teach", "Remove a class or a single support."),
     "feedback": ("imprint.cli.teach", "Tell Imprint what an answer should have been."),
+    "validate": ("imprint.cli.review", "Tell what teaching an example would lead to."),
+    "quarantine": ("imprint.cli.review", "Review what is held: list, show, release, reject."),
+    "revert": ("imprint.cli.review", "Go back to an earlier write; undoable."),
     "collections": ("imprint.cli.browse", "List, create and drop collections."),
     "labels": ("imprint.cli.browse", "List the classes of a collection."),
     "supports": ("imprint.cli.browse", "List what was taught to a collection."),
@@ -38,6 +41,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "serve": ("imprint.cli.serve", "Start the HTTP server."),
     "keys": ("imprint.cli.access.keys", "Create, list, rotate and revoke API keys."),
     "tenant": ("imprint.cli.access.tenant", "What a tenant holds, and its limits."),
+    "encrypt": ("imprint.cli.custody.keys", "Encrypt what is kept, and change data keys."),
     "audit": ("imprint.cli.custody.audit", "List, verify and export the audit trail."),
     "doctor": ("imprint.cli.judge", "Check this machine and the workspace, with advice."),
 }

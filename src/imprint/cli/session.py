@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from imprint import Workspace
     from imprint.settings import Settings
 
-OK, UNEXPECTED, USAGE, NOT_FOUND, CORRUPT = 0, 1, 2, 4, 8
+OK, UNEXPECTED, USAGE, NOT_FOUND, BUSY, CORRUPT = 0, 1, 2, 4, 7, 8
 INTERRUPTED = 130  # 128 + SIGINT
 READER_GONE = 141  # 128 + SIGPIPE
 FAMILIES: tuple[tuple[type[ImprintError], int], ...] = (

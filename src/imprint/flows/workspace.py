@@ -21,6 +21,7 @@ from imprint.flows.answering.encoding import EncoderShelf
 from imprint.flows.answering.live import LiveCollection
 from imprint.flows.collection import Collection, checked_modality
 from imprint.flows.custody.masters import master_keys
+from imprint.flows.custody.operator import Operator
 from imprint.flows.policy import Policy, checked_name
 from imprint.flows.teach import Act
 from imprint.settings import Settings, read_settings
@@ -233,6 +234,11 @@ class Workspace:
     def audit(self, limit: int = 100, after: int = 0) -> list[AuditRow]:
         """Audit rows of this tenant, oldest first."""
         return self.store_view.audit(limit, after)
+
+    @property
+    def operator(self) -> Operator:
+        """Keys, encryption and erasure of all tenants, for the operator."""
+        return Operator(self._shared.store.custody, self._actor, self.clock)
 
     @property
     def trail(self) -> Trail:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imprint.cli.browse import columns
+from imprint.cli.custody.keys import master_verb
 from imprint.cli.session import verb, verbs
 from imprint.errors import InvalidOptionError
 
@@ -175,5 +176,5 @@ def moment(text: str | None, now: datetime) -> datetime | None:
     return at
 
 
-for _command in (create_key, list_keys, rotate_key, revoke_key):
+for _command in (create_key, list_keys, rotate_key, revoke_key, master_verb):
     keys_verb.add_command(_command)
