@@ -23,9 +23,10 @@ BUILT = {
     "train",
     "demo", "serve", "teach", "classify", "verify", "forget", "labels", "supports", "import",
     "export", "report", "advise", "evaluate", "models", "doctor", "keys", "feedback", "collections",
+    "validate", "quarantine", "revert",
     "audit", "encrypt", "tenant",
 }  # fmt: skip
-LATER = ("quarantine", "backup", "restore", "reindex", "rollout", "bench")
+LATER = ("backup", "restore", "reindex", "rollout", "bench")
 
 
 def every_command() -> Iterator[tuple[str, click.Command]]:

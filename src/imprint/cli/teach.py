@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from imprint import Answer, Collection, Receipt, Workspace
     from imprint.cli.session import Session
+    from imprint.flows.teaching.feedback import Correction
 
 as_text = click.option("--text", "as_text", is_flag=True, help="SOURCE is the text itself.")
 
@@ -199,6 +200,7 @@ def forget_verb(
 @click.argument("answer_id")
 @click.option("--label", help="The class that would have been right.")
 @click.option("--none", "is_none", is_flag=True, help="None of the taught classes was right.")
+@click.option("--teach", is_flag=True, help="Teach the query under that class, too.")
 def feedback_verb(
     session: Session,
     *,
@@ -206,6 +208,7 @@ def feedback_verb(
     answer_id: str,
     label: str | None,
     is_none: bool,
+    teach: bool,
 ) -> None:
     r"""Store what an answer should have been; its id is in the answer.
 
@@ -216,8 +219,18 @@ def feedback_verb(
     if (label is None) != is_none:
         raise click.UsageError("give either --label or --none")
     with session.workspace(create=False) as workspace:
-        workspace.collection(collection).feedback(answer_id, label)
-    session.show({"answer_id": answer_id, "label": label}, "stored; thank you")
+        done = workspace.collection(collection).feedback(answer_id, label, teach=teach)
+    session.show(done, _thanks(collection, done))
+
+
+def _thanks(collection: str, done: Correction) -> str:
+    lines = ["stored; thank you"]
+    if done.misled_by is not None:
+        support_id, label, similarity = done.misled_by
+        lines.append(f"  misled by {label}  {similarity:.2f}  {support_id}")
+    if done.receipt is not None:
+        lines.append(_receipt_text(collection, done.receipt))
+    return "\n".join(lines)
 
 
 def _receipt_text(collection: str, receipt: Receipt) -> str:

@@ -85,11 +85,10 @@ def feed_back(call: Call) -> Response:
     """Store what the right answer would have been."""
     answer_id = call.path["answer"]
     label = call.fields("Feedback")["label"]
-    _collection_of(call, answer_id).feedback(answer_id, label)
-    return json_response({"answer_id": answer_id, "label": label})
+    return json_response(collection_of(call, answer_id).feedback(answer_id, label).to_json())
 
 
-def _collection_of(call: Call, answer_id: str) -> Collection:
+def collection_of(call: Call, answer_id: str) -> Collection:
     """Find the collection that gave an answer; answers are addressed without it."""
     workspace = call.workspace
     workspace.log.flush()
@@ -135,13 +134,13 @@ ENDPOINTS = (
         "/v1/answers/{answer}/feedback",
         feed_back,
         "Say what the right answer would have been",
-        {200: (JSON, ref("FeedbackStored"))},
+        {200: (JSON, ref("Correction"))},
         takes={JSON: ref("Feedback")},
         scopes=("classify",),
         lane="teach",
         body="held",
         problems=(404, 409),
         examples=[Example(JSON, {"label": None})],
-        note="`null` says none of these.",
+        note="`null` says none of these. `misled_by` is the support that caused a mistake.",
     ),
 )

@@ -13,11 +13,12 @@ from imprint.errors import Fault
 from imprint.serve.schemas.access import ACCESS
 from imprint.serve.schemas.requests import REQUESTS
 from imprint.serve.schemas.responses import RESPONSES
+from imprint.serve.schemas.review import REVIEW
 
 if TYPE_CHECKING:
     from imprint.serve.schemas.parts import Schema
 
-COMPONENTS: dict[str, Schema] = {**REQUESTS, **RESPONSES, **ACCESS}
+COMPONENTS: dict[str, Schema] = {**REQUESTS, **RESPONSES, **REVIEW, **ACCESS}
 
 _KINDS: dict[str, tuple[type, ...]] = {
     "string": (str,),

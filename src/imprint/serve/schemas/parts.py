@@ -7,6 +7,7 @@ from typing import Any
 
 from imprint.heads import HEADS
 from imprint.intake.decode_media import DEFAULT_LIMITS
+from imprint.intake.masking import MASKS
 from imprint.intake.quality.limits import QualityLimits
 from imprint.intake.verdict import MODES
 
@@ -119,6 +120,12 @@ POLICY: Schema = record(
         },
         "keep_raw": {"type": "boolean", "description": "False keeps embeddings only."},
         "log_answers": {"type": "boolean", "description": "False keeps no prediction log."},
+        "mask": {
+            "type": "array",
+            "items": {"type": "string", "enum": list(MASKS)},
+            "maxItems": len(MASKS),
+            "description": "Personal data replaced in texts before they are embedded or stored.",
+        },
         "screening": {
             "type": "string",
             "enum": list(MODES),

@@ -116,6 +116,7 @@ RESPONSES: dict[str, Schema] = {
                 )
             ),
             "teach_next": listed(TEXT),
+            "live": {"anyOf": [ref("LiveAccuracy"), {"type": "null"}]},
         },
         ["collection", "head", "expected", "classes", "confusions", "teach_next"],
     ),
@@ -160,9 +161,6 @@ RESPONSES: dict[str, Schema] = {
             "false_accept_rate": RATIO,
         },
         ["accepted", "confidence", "threshold", "false_accept_rate"],
-    ),
-    "FeedbackStored": record(
-        {"answer_id": TEXT, "label": {"type": ["string", "null"]}}, ["answer_id", "label"]
     ),
     "ImportOutcome": record(
         {
