@@ -33,6 +33,7 @@ from imprint.flows.answering.snapshot import Snapshot
 from imprint.flows.policy import Policy, checked_label
 from imprint.heads.calibration import Calibration
 from imprint.intake.decode import to_sample
+from imprint.intake.masking import masked
 from imprint.settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ class Bundle:
 
     def classify(self, source: Any, *, top_k: int = 5) -> Answer:
         """Answer one query, as the collection it came from would."""
-        sample = to_sample(source, self.modality)
+        sample = self._sample(source)
         (answer,) = answers(
             self._snapshot,
             embed(self._encoder, [sample]),
@@ -159,7 +160,7 @@ class Bundle:
         decoded: list[Sample | ImprintError] = []
         for source in sources:
             try:
-                decoded.append(to_sample(source, self.modality))
+                decoded.append(self._sample(source))
             except InvalidInputError as error:
                 decoded.append(error)
         samples = [one for one in decoded if not isinstance(one, ImprintError)]
@@ -174,9 +175,13 @@ class Bundle:
         found = iter(made)
         return [one if isinstance(one, ImprintError) else next(found) for one in decoded]
 
+    def _sample(self, source: Any) -> Sample:
+        policy = Policy.of(self._manifest["policy"])
+        return masked(to_sample(source, self.modality), policy.mask)
+
     def verify(self, label: str, source: Any) -> Verification:
         """Answer whether one query is of the named class."""
-        sample = to_sample(source, self.modality)
+        sample = self._sample(source)
         (embedding,) = embed(self._encoder, [sample])
         return verification(
             self._snapshot,

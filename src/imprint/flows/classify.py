@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from imprint.errors import AnswerNotFoundError, ImprintError, InvalidOptionError
+from imprint.flows.answering.decoding import sample_of
 from imprint.flows.answering.encoding import embed
 from imprint.flows.answering.recognizer import answers
 from imprint.flows.policy import Policy
-from imprint.intake.decode import to_sample
 from imprint.store.ports import AnswerRow
 from imprint.types import Embedding
 
@@ -66,7 +66,7 @@ def classify_sources(
     decoded: list[Sample | ImprintError] = []
     for source in sources:
         try:
-            decoded.append(to_sample(source, live.row.modality))
+            decoded.append(sample_of(live, source))
         except ImprintError as error:
             decoded.append(error)
     samples = [one for one in decoded if not isinstance(one, ImprintError)]

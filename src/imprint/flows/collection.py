@@ -13,6 +13,7 @@ from imprint.errors import (
     ModalityMismatchError,
     SequenceNotReachedError,
 )
+from imprint.flows.answering.decoding import sample_of
 from imprint.flows.answering.encoding import embed
 from imprint.flows.answering.recognizer import verification
 from imprint.flows.bundle import write_bundle
@@ -31,10 +32,9 @@ from imprint.flows.teaching.lessons import label_or_none, lesson_of, lessons_of
 from imprint.flows.teaching.preview import preview
 from imprint.flows.teaching.reverting import revert
 from imprint.flows.teaching.review import held, reject, relabel, set_state
-from imprint.intake.decode import to_sample
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from imprint.encoders.protocol import Encoder
@@ -350,6 +350,14 @@ class Collection:
             "created_at": row.created_at.isoformat(),
         }
 
+    def mask_with(self, hook: Callable[[str], tuple[str, int]] | None) -> None:
+        """Mask texts by a rule of yours, after the policy's own `mask`, in this process.
+
+        `hook` takes a text and returns the text to keep and how many places it replaced; None
+        takes the rule away. It holds for teaching and for queries alike.
+        """
+        self._live.mask_hook = hook
+
     def settle(self) -> None:
         """Wait for calibration under way and save it. `Workspace.close` does this for you."""
         act = self._workspace.act()
@@ -364,7 +372,7 @@ class Collection:
         return [one if isinstance(one, ImprintError) else next(taught) for one in made]
 
     def _sample(self, source: Source, media_type: str | None = None) -> Sample:
-        return to_sample(source, self.modality, media_type=media_type)
+        return sample_of(self._live, source, media_type)
 
     def _encoder(self) -> Encoder:
         return self._workspace.shelf.versioned(self.encoder_version)

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from imprint.errors import InvalidLabelError, InvalidNameError, InvalidOptionError
+from imprint.intake.masking import MASKS
 from imprint.intake.quality.limits import QualityLimits
 from imprint.intake.verdict import MODES, Mode
 
@@ -27,6 +28,9 @@ class Policy:
     `screening` says what happens to a support that a check holds: "quarantine" keeps it for review,
     "strict" does so for mere warnings, too, "off" makes no checks. `quality` replaces limits of the
     quality checks by name (see docs/safe-teaching.md).
+
+    `mask` names kinds of personal data that are replaced in texts before they are embedded or
+    stored, and in queries: "email", "iban", "card", "ip", "phone".
     """
 
     false_accept_rate: float = 0.05
@@ -35,6 +39,7 @@ class Policy:
     log_answers: bool = True
     screening: Mode = "quarantine"
     quality: dict[str, float] = field(default_factory=dict)
+    mask: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, policy: Policy | dict[str, Any] | None) -> Policy:
@@ -57,13 +62,15 @@ class Policy:
         for name in ("keep_raw", "log_answers"):
             if name in chosen and not isinstance(chosen[name], bool):
                 raise InvalidOptionError(f"policy field {name} must be true or false")
+        if isinstance(chosen.get("mask"), list):
+            chosen["mask"] = tuple(chosen["mask"])
         made = cls(**chosen)
         made._check()
         return made
 
     def to_json(self) -> dict[str, Any]:
         """Shape this policy as a JSON object."""
-        return asdict(self)
+        return {**asdict(self), "mask": list(self.mask)}
 
     def _check(self) -> None:
         # heads are looked up here, not at import: `import imprint` stays light.
@@ -77,6 +84,8 @@ class Policy:
         if not isinstance(self.quality, dict):
             raise InvalidOptionError("policy field quality maps names of limits to numbers")
         QualityLimits.of(self.quality)
+        if not isinstance(self.mask, tuple) or not all(kind in MASKS for kind in self.mask):
+            raise InvalidOptionError(f"policy field mask lists some of {', '.join(MASKS)}")
         if self.head != "auto" and self.head not in HEADS:
             raise InvalidOptionError(
                 f"policy field head must be auto or one of {', '.join(sorted(HEADS))}"

@@ -19,7 +19,7 @@ from imprint.heads.calibration import Calibration
 from imprint.store.ports import GenerationRow
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from imprint.encoders.protocol import Encoder
@@ -53,6 +53,8 @@ class LiveCollection:
         self._held: set[str] = set()
         self._pending: Future[None] | None = None
         self._saved_generation = -1
+        # A rule of the library's caller that masks texts; it cannot be stored.
+        self.mask_hook: Callable[[str], tuple[str, int]] | None = None
         # What teaching keeps beside the snapshot; derived state as well. None until first used.
         self.screener: Screener | None = None
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from imprint.errors import ImprintError, InvalidOptionError
+from imprint.flows.answering.decoding import sample_of
 from imprint.flows.answering.encoding import embed
 from imprint.flows.answering.recognizer import answers
-from imprint.intake.decode import to_sample
 from imprint.measure.acquisition import choose
 from imprint.types import as_json
 from imprint.vectors import stacked
@@ -85,7 +85,7 @@ def _readable(unlabeled: Iterable[Any], live: LiveCollection) -> tuple[list[int]
         if position >= MOST_UNLABELED:
             raise InvalidOptionError(f"at most {MOST_UNLABELED:,} sources are compared at once")
         try:
-            sample = to_sample(source, live.row.modality)
+            sample = sample_of(live, source)
         except ImprintError:
             continue
         if live.known_content(sample.content_hash) is None:

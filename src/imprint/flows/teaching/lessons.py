@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from imprint.errors import ImprintError
+from imprint.flows.answering.decoding import sample_of
 from imprint.flows.answering.encoding import embed
 from imprint.flows.policy import checked_label
 from imprint.flows.teach import Lesson
 from imprint.flows.teaching.screening import quality_of, stability_of
-from imprint.intake.decode import to_sample
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +41,7 @@ def lesson_of(
     """
     live.level()  # the owner may have changed the policy
     named = label_or_none(label)
-    sample = to_sample(source, live.row.modality, media_type=media_type)
+    sample = sample_of(live, source, media_type)
     quality = quality_of(sample, live.policy)
     (lesson,) = _embedded(live, [(named, sample, quality)], origin)
     lesson.metadata.update(metadata or {})
@@ -57,7 +57,7 @@ def lessons_of(
     for label, source in pairs:
         try:
             named = label_or_none(label)
-            sample = to_sample(source, live.row.modality)
+            sample = sample_of(live, source)
             outcomes.append((named, sample, quality_of(sample, live.policy)))
         except ImprintError as error:
             outcomes.append(error)
