@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from typing import get_args
 
 import numpy as np
 import onnx
@@ -10,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image, ImageDraw
 
 from imprint.encoders.image import ImageEncoder, image_version, read_card
-from imprint.encoders.pixels import PixelRecipe, border_color, prepared, squared
+from imprint.encoders.pixels import PixelRecipe, View, border_color, prepared, squared
 from imprint.encoders.protocol import Encoder
 from imprint.errors import InvalidOptionError, ModalityMismatchError, ModelHashError
 from imprint.intake.decode import to_sample
@@ -250,12 +251,16 @@ def test_a_card_is_read_from_json(tmp_path):
 def test_views_show_what_they_say():
     pixels = np.zeros((40, 80, 3), np.uint8)
     pixels[:, :20] = 255  # only the left quarter is white: outside the middle square
-    recipe = PixelRecipe(40, views=("crop", "stretch", "pad", "zoom"), layout="uint8_nhwc")
-    crop, stretch, pad, zoom = (view[0] for view in prepared(pixels, recipe))
+    recipe = PixelRecipe(40, views=get_args(View), layout="uint8_nhwc")
+    crop, stretch, pad, zoom, _ = (view[0] for view in prepared(pixels, recipe))
     assert crop.max() < 30
     assert zoom.max() == 0
     assert stretch[:, :8].min() > 200
     assert pad.shape == (40, 40, 3)
     assert border_color(pixels) == (0, 0, 0)
     assert (pad[0] == 0).all()
-    assert len(prepared(pixels[:, :40], recipe)) == 2  # crop and zoom: the picture is square
+    assert len(prepared(pixels[:, :40], recipe)) == 3  # crop, zoom, close: the picture is square
+    dot = np.zeros((40, 40, 3), np.uint8)
+    dot[10:30, 10:30] = 255
+    shares = [(squared(dot, v, recipe) > 127).mean() for v in ("crop", "zoom", "close")]
+    np.testing.assert_allclose(shares, 0.25 / np.square([1.0, 0.8, 0.65]), rtol=0.1)
