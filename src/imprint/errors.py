@@ -24,7 +24,7 @@
     │   └── OverloadedError, RateLimitedError, TimedOutError, NotReadyError, PortInUseError
     └── CorruptError             repair or restore
         └── WorkspaceCorruptError, BlobMissingError, SealBrokenError, ModelHashError,
-            BundleCorruptError, CheckpointCorruptError
+            BackupCorruptError, BundleCorruptError, CheckpointCorruptError
 
 Messages say what happened, the offending number and what to do. They never hold sample content,
 secrets, paths or another tenant's names. HTTP numbers live in serve/problems.py, exit codes in cli.
@@ -456,6 +456,12 @@ class SealBrokenError(CorruptError):
     """An encrypted value was changed, or stands where it was not stored."""
 
     code = "seal_broken"
+
+
+class BackupCorruptError(CorruptError):
+    """A backup is damaged, or the folder is none."""
+
+    code = "backup_corrupt"
 
 
 class ModelHashError(CorruptError):

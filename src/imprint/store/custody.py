@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from imprint.store.copies.backup import backed_up
+from imprint.store.erasing.elsewhere import erased_elsewhere
 from imprint.store.erasing.erase import Proof, erase_tenant
 from imprint.store.sealing.rotation import Resealed, reseal, rewrap
 from imprint.store.sealing.status import KeyState, TenantState, key_state, tenant_states
@@ -11,7 +13,9 @@ from imprint.store.sealing.status import KeyState, TenantState, key_state, tenan
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
+    from pathlib import Path
 
+    from imprint.store.copies.manifest import BackupReport
     from imprint.store.sealing.masters.wrapper import KeyWrapper
     from imprint.store.workspace import SqlStore
 
@@ -39,8 +43,20 @@ class Custody:
             NotFoundError: there is no such tenant, or it was erased before.
         """
         store = self._store
-        proof, _ = erase_tenant(store, store.folder, tenant, actor=actor, now=now, markers=markers)
+        proof, witnesses = erase_tenant(
+            store, store.folder, tenant, actor=actor, now=now, markers=markers
+        )
+        proof.backups = erased_elsewhere(store, tenant, witnesses, actor=actor, now=now)
         return proof
+
+    def backup(self, to: Path, *, actor: str, now: datetime) -> BackupReport:
+        """Copy the workspace to a new folder while it is in use.
+
+        Raises:
+            ConflictError: something is there already.
+            StorageFullError, ReadOnlyError: nothing is left of the attempt.
+        """
+        return backed_up(self._store, to, actor=actor, now=now)
 
     def reseal(
         self,

@@ -83,6 +83,11 @@ class Keyring:
         return self._first is not None
 
     @property
+    def masters(self) -> list[KeyWrapper]:
+        """The master keys it was given."""
+        return list(self._masters.values())
+
+    @property
     def master_key_id(self) -> str | None:
         """The master key that wraps new keys."""
         return None if self._first is None else self._first.key_id

@@ -1,0 +1,1 @@
+"""Copies of a workspace: made while it is in use, verified, restored."""
