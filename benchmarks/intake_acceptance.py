@@ -148,9 +148,10 @@ def rows_of(chosen: argparse.Namespace) -> Iterable[str]:
         outcomes, held = taught([pairs[i] for i in order.tolist()], modality, encoder)
         n = outcomes.total()
         why = ", ".join(f"{check} {count}" for check, count in held.most_common())
+        held_share, refused = (100 * outcomes[k] / n for k in ("quarantined", "refused"))
         yield (
-            f"| {name} | {n:,} | {outcomes['active']:,} "
-            f"| {100 * outcomes['quarantined'] / n:.2f} % | {100 * outcomes['refused'] / n:.2f} % | {outcomes['conflict']} | {why or 'none'} |"
+            f"| {name} | {n:,} | {outcomes['active']:,} | {held_share:.2f} % | {refused:.2f} % "
+            f"| {outcomes['conflict']} | {why or 'none'} |"
         )
         print(f"{name}: {time.perf_counter() - began:.0f} s", file=sys.stderr)
 

@@ -200,8 +200,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="write the table here, too")
     chosen = parser.parse_args()
     lines = [
-        "| set | examples | genuine held | flipped found | bare margin, hindsight "
-        + "| copies, known class | copies, new class | hubs, known class | hubs, new class |",
+        "| set | examples | genuine held | flipped found | bare margin | copies, known class "
+        "| copies, new class | hubs, known class | hubs, new class |\n"
         "|---|---|---|---|---|---|---|---|---|",
     ]
     settings = read_settings()
