@@ -9,12 +9,13 @@ HOST ?= 127.0.0.1
 PORT ?= 8080
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+DATA ?= ../shared/data/omniglot
 
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install -qq --disable-pip-version-check --constraint constraints.txt
 PINS := pyproject.toml constraints.txt
 
-.PHONY: help setup demo serve test test-train test-stress check bench docs
+.PHONY: help setup demo serve test test-train test-stress check bench docs train-ledger
 .DELETE_ON_ERROR:
 
 help:
@@ -25,6 +26,7 @@ help:
 	@echo "make test-train   the tests that need torch (installs $(TORCH) when missing)"
 	@echo "make test-stress  kills, floods and soaks; minutes"
 	@echo "make bench        time the main job on this machine (records: docs/measurements)"
+	@echo "make train-ledger  train every recipe of the Omniglot table (hours; DATA=folder)"
 	@echo "make docs         write the generated pages of docs/ again"
 	@echo "make setup        install Imprint and its test tools, nothing more"
 
@@ -81,6 +83,10 @@ check: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-dev
 	@$(PY) benchmarks/main_job.py $(BENCH_ARGS)
 	@$(PY) benchmarks/cli_cold.py
+
+# Hours of training; resumes where it was stopped. DATA names the folder with Omniglot's npz files.
+train-ledger: $(VENV)/.installed-train
+	@OMP_NUM_THREADS=1 $(PY) benchmarks/train_ledger.py $(DATA) --runs runs/ledger
 
 docs: $(VENV)/.installed-dev
 	@$(PY) tools/build_docs.py

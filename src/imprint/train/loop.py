@@ -185,6 +185,7 @@ class _Run:
     ) -> tuple[str, str]:
         """Train until something ends the run; returns its status and the reason."""
         began = time.monotonic() - state.elapsed_s
+        began_cpu = time.process_time() - state.cpu_s
         while (share := self._share(state)) < 1.0:
             totals: dict[str, float] = {}
             n_here = 0
@@ -199,6 +200,7 @@ class _Run:
                 means = {name: value / n_here for name, value in totals.items()}
                 on_progress(Progress(state.step, epoch, share, left_s, means))
             self._end_of_epoch(state, epoch, means, last=share >= 1.0)
+            state.cpu_s = time.process_time() - began_cpu
             self.folder.save(state, identity)
             waited = epoch - state.best_epoch
             if self.settings.patience and waited >= self.settings.patience:
@@ -286,6 +288,7 @@ class _Run:
             reason,
             state.step,
             state.elapsed_s,
+            state.cpu_s,
             state.best_epoch,
             validation,
             test,

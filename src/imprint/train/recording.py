@@ -66,12 +66,17 @@ class Progress:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run ended with. `status` is "finished" or "stopped_early"."""
+    """What a run ended with. `status` is "finished" or "stopped_early".
+
+    `elapsed_s` is wall time and `cpu_s` processor time of all sessions of the run, both without
+    the reading of images and the test episodes.
+    """
 
     status: str
     reason: str
     n_steps: int
     elapsed_s: float
+    cpu_s: float
     best_epoch: int
     validation: EpisodeScore
     test: EpisodeScore

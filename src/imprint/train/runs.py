@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from imprint.train.recording import Outcome
 
 CHECKPOINT, BEST, REPORT = "checkpoint.safetensors", "best.safetensors", "report.json"
-COUNTERS = ("step", "elapsed_s", "best_accuracy", "best_epoch", "half")
+COUNTERS = ("step", "elapsed_s", "cpu_s", "best_accuracy", "best_epoch", "half")
 
 
 @dataclass
@@ -41,6 +41,7 @@ class RunState:
     half: bool
     step: int = 0
     elapsed_s: float = 0.0
+    cpu_s: float = 0.0
     best_accuracy: float = -1.0
     best_epoch: int = 0
 
@@ -138,6 +139,7 @@ class RunFolder:
             "reason": outcome.reason,
             "n_steps": outcome.n_steps,
             "elapsed_s": outcome.elapsed_s,
+            "cpu_s": outcome.cpu_s,
             "best_epoch": outcome.best_epoch,
             "validation": asdict(outcome.validation),
             "test": asdict(outcome.test),

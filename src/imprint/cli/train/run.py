@@ -155,7 +155,7 @@ def _line(name: str, step: Step) -> str:
 
 
 def _document(name: str, splits: Splits, outcome: Outcome) -> dict[str, Any]:
-    told = ("status", "reason", "n_steps", "elapsed_s", "best_epoch")
+    told = ("status", "reason", "n_steps", "elapsed_s", "cpu_s", "best_epoch")
     return {
         "method": name,
         "source": splits.about,
