@@ -24,9 +24,9 @@ BUILT = {
     "demo", "serve", "teach", "classify", "verify", "forget", "labels", "supports", "import",
     "export", "report", "advise", "evaluate", "models", "doctor", "keys", "feedback", "collections",
     "validate", "quarantine", "revert",
-    "audit", "encrypt", "tenant",
+    "audit", "encrypt", "tenant", "backup", "restore",
 }  # fmt: skip
-LATER = ("backup", "restore", "reindex", "rollout", "bench")
+LATER = ("reindex", "rollout", "bench")
 
 
 def every_command() -> Iterator[tuple[str, click.Command]]:

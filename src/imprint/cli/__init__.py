@@ -42,6 +42,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "keys": ("imprint.cli.access.keys", "Create, list, rotate and revoke API keys."),
     "tenant": ("imprint.cli.access.tenant", "What a tenant holds, and its limits."),
     "encrypt": ("imprint.cli.custody.keys", "Encrypt what is kept, and change data keys."),
+    "backup": ("imprint.cli.custody.backup", "Copy the workspace while it is in use."),
+    "restore": ("imprint.cli.custody.backup", "Make a workspace of a backup."),
     "audit": ("imprint.cli.custody.audit", "List, verify and export the audit trail."),
     "doctor": ("imprint.cli.judge", "Check this machine and the workspace, with advice."),
 }

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from imprint.encoders.catalogue import list_encoders, load_encoder
 from imprint.errors import CorruptError, ImprintError
+from imprint.flows.custody.masters import master_keys
 from imprint.flows.workspace import open_workspace
 from imprint.intake.decode import to_sample
 
@@ -59,6 +60,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _disk(settings.home)
     yield from _encoders(settings)
     yield _workspace(settings)
+    yield _encryption(settings)
 
 
 def worst(findings: list[Finding]) -> Verdict:
@@ -192,3 +194,24 @@ def _workspace(settings: Settings) -> Finding:
     return Finding(
         "workspace", "ok", f"{n_collections} collections, schema {report['schema']}, pages intact"
     )
+
+
+def _encryption(settings: Settings) -> Finding:
+    title = "encryption"
+    try:
+        named = bool(master_keys(settings))
+        state, served = None, False
+        if settings.home.exists():
+            with open_workspace(settings.home, actor="doctor", settings=settings) as workspace:
+                state, served = workspace.operator.keys(), bool(workspace.keys())
+    except ImprintError as error:
+        return Finding(title, "failed", str(error), "see docs/operations/encryption.md")
+    if not named:
+        advice = "`imprint keys master create FILE`, then name it in IMPRINT_MASTER_KEY_FILE"
+        found = "off: samples lie readable on the disk"
+        # Samples of one's own on one's own disk are one's own business.
+        return Finding(title, "warning", found, advice) if served else Finding(title, "ok", "off")
+    if state is not None and (state.n_with_plain_rows or state.n_old_keys):
+        found = f"{state.n_with_plain_rows} tenants with plain rows, {state.n_old_keys} old keys"
+        return Finding(title, "warning", found, "`imprint encrypt` seals what is left")
+    return Finding(title, "ok", "on")

@@ -181,6 +181,11 @@ def _greet(workspace: Workspace, address: str, out: TextIO) -> None:
             "    -H 'Content-Type: application/json' \\",
             """    -d '{"name": "intents", "modality": "text"}'""",
         ]
+    if workspace.operator.keys().master_key is None:
+        lines.append(
+            "Encryption at rest is off: what is taught lies readable on this disk. To turn it on: "
+            "`imprint keys master create FILE`, IMPRINT_MASTER_KEY_FILE=FILE, `imprint encrypt`"
+        )
     print("\n".join(lines), file=out, flush=True)
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from imprint.errors import CollectionNotFoundError, NotFoundError
 from imprint.store import open_store
+from imprint.store.erasing.erase import RATES
+from imprint.store.quota.rates import RateBook
 from imprint.store.schema import erasing
 from imprint.store.sealing.masters.local import LocalMasterKey
 from imprint.types import RawItem
@@ -151,3 +153,14 @@ def test_a_workspace_in_memory_is_erased_too() -> None:
     fill(store.tenant(NAME))
     assert erased(store).n_rows["supports"] == 2
     store.close()
+
+
+def test_counts_of_requests_are_forgotten_too(store: Store, tmp_path: Path) -> None:
+    fill(store.tenant(NAME))
+    book = RateBook(tmp_path / "w" / RATES)
+    for name in (NAME, "globex"):
+        book.take(name, 60, 1000, NOW.timestamp())
+    assert NAME.encode() in on_disk(tmp_path / "w")
+    assert erased(store).proven
+    assert NAME.encode() not in on_disk(tmp_path / "w")
+    book.close()

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from imprint.store.copies.manifest import BackupReport
     from imprint.store.custody import Custody
     from imprint.store.erasing.erase import Proof
     from imprint.store.sealing.rotation import Resealed
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Operator:
-    """Keys, encryption, erasure. Get one from `Workspace.operator`."""
+    """Keys, encryption, copies, erasure. Get one from `Workspace.operator`."""
 
     def __init__(self, custody: Custody, actor: str, clock: Callable[[], datetime]) -> None:
         self._custody = custody
@@ -67,6 +68,15 @@ class Operator:
         if new.key_id == self.keys().master_key:
             raise InvalidOptionError("that file holds the master key in use already")
         return new.key_id, self._custody.rewrap(new, actor=self._actor, clock=self._clock)
+
+    def backup(self, to: Path) -> BackupReport:
+        """Copy the workspace to a new folder while it is in use.
+
+        Raises:
+            ConflictError: something is there already.
+            StorageFullError, ReadOnlyError: nothing is left of the attempt.
+        """
+        return self._custody.backup(to, actor=self._actor, now=self._clock())
 
     def erase(self, tenant: str, markers: Sequence[bytes] = ()) -> Proof:
         """Destroy everything of a tenant, and prove it by searching every byte that is kept.

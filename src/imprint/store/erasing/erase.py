@@ -8,6 +8,7 @@ audit trail lose what they say and keep their digests, so that the chain can sti
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from imprint.store.workspace import SqlStore
 
 _ROUNDS = 5
+RATES = "rates.sqlite"  # as `imprint serve` names it
 
 
 @dataclass(slots=True)
@@ -87,6 +89,7 @@ def erase_tenant(
         proof.n_witnesses[one.kind] = proof.n_witnesses.get(one.kind, 0) + 1
     proof.rewritten = store.connections.rewrite()
     if folder is not None:
+        _forget_rates(folder, name)
         _search(store, folder, name, proof, witnesses)
     return proof, witnesses
 
@@ -159,6 +162,22 @@ def _buried(
 def _add(total: dict[str, int], counts: dict[str, int]) -> None:
     for name, n in counts.items():
         total[name] = total.get(name, 0) + n
+
+
+def _forget_rates(folder: Path, name: str) -> None:
+    """Counts of requests lie by tenant in a file of their own, beside the database."""
+    if not (folder / RATES).exists():
+        return
+    connection = sqlite3.connect(folder / RATES, isolation_level=None, timeout=10.0)
+    try:
+        connection.execute("PRAGMA secure_delete=ON")
+        connection.execute("DELETE FROM rates WHERE tenant = ?", (name,))
+        connection.execute("VACUUM")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except sqlite3.OperationalError:
+        pass  # the search says what is left
+    finally:
+        connection.close()
 
 
 def _search(
