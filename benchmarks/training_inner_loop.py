@@ -18,10 +18,12 @@ from pathlib import Path
 
 import torch
 
+from imprint.train.checkpoint import load_backbone
 from imprint.train.evaluation import EpisodeScore, score_episodes
 from imprint.train.loop import Progress, train
 from imprint.train.methods.inner_loop.anil import Anil
 from imprint.train.methods.inner_loop.maml import Maml
+from imprint.train.methods.protocol import Learner
 from imprint.train.precision import keep_freed_memory
 from imprint.train.runs import CHECKPOINT
 from imprint.train.sampling import TEST
@@ -30,7 +32,7 @@ from imprint.train.sources.omniglot import vinyals_splits
 from imprint.train.tracking import Tracker
 from machine import machine, say, versions
 
-SHAPES = ((5, 1), (5, 5), (20, 1), (20, 5))
+SHAPES = {"5w1s": (5, 1), "5w5s": (5, 5), "20w1s": (20, 1), "20w5s": (20, 5)}
 N_QUERY = 15
 METHODS = {"anil": Anil(start="zero"), "maml": Maml()}
 
@@ -41,9 +43,13 @@ def parser() -> argparse.ArgumentParser:
     )
     options.add_argument("method", choices=METHODS)
     options.add_argument("--omniglot", type=Path, required=True, help="folder of the npz files")
-    options.add_argument("--out", type=Path, required=True, help="folder of the run")
+    options.add_argument("--out", type=Path, default=Path("runs/inner"), help="folder of the run")
     options.add_argument("--runs", type=Path, help="folder of the records (default: OUT/..)")
     options.add_argument("--minutes", type=float, default=30.0)
+    options.add_argument("--shapes", nargs="*", default=list(SHAPES), choices=SHAPES)
+    options.add_argument("--ask", type=Path, help="best.safetensors to ask; nothing is trained")
+    options.add_argument("--start", type=Path, help="best.safetensors of a run to begin with")
+    options.add_argument("--averaging", type=float, default=0.0, help="pace of averaged weights")
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--episodes", type=int, default=1000, help="test episodes of each kind")
     options.add_argument("--steps-per-epoch", type=int, default=200)
@@ -63,7 +69,8 @@ def parser() -> argparse.ArgumentParser:
 def asked(method, learner, pool, args) -> dict[str, dict[str, float]]:
     """Scores of every shape the learner can answer, by its name."""
     found = {}
-    for n_way, n_shot in SHAPES:
+    for shape in args.shapes:
+        n_way, n_shot = SHAPES[shape]
         if method.start == "learned" and n_way != method.step.n_way:
             continue
         score: EpisodeScore = score_episodes(
@@ -76,7 +83,7 @@ def asked(method, learner, pool, args) -> dict[str, dict[str, float]]:
             use=TEST,
         )
         say(str(score))
-        found[f"{n_way}w{n_shot}s"] = {
+        found[shape] = {
             "accuracy": round(100 * score.accuracy, 2),
             "ci95": round(100 * score.interval, 2),
             "n_episodes": score.n_episodes,
@@ -98,21 +105,18 @@ def told_now_and_then(every_s: float = 30.0):
     return tell
 
 
-def main() -> None:
-    args = parser().parse_args()
-    keep_freed_memory()
-    torch.set_num_threads(1)
-    method = changed(METHODS[args.method], dict(one.split("=", 1) for one in args.set))
+def trained(method, splits, args):
+    """Train, and say how it went."""
     settings = RunSettings(
         minutes=args.minutes,
         seed=args.seed,
         steps_per_epoch=args.steps_per_epoch,
         n_validation_episodes=60 if method.adapts else 400,
         n_test_episodes=60 if method.adapts else 1000,
-        n_way=method.step.n_way if method.start == "learned" else 20,
+        n_way=method.step.n_way if method.adapts or method.start == "learned" else 20,
         n_query=5,
+        averaging=args.averaging,
     )
-    splits = vinyals_splits(args.omniglot)
     recorder = Tracker(args.runs or args.out.parent, beside=args.out, command=sys.argv, say=say)
     outcome = train(
         method,
@@ -120,26 +124,42 @@ def main() -> None:
         settings,
         folder=args.out,
         resume=(args.out / CHECKPOINT).exists(),
+        start=args.start,
         recorder=recorder,
         on_progress=told_now_and_then(),
     )
     say(f"{outcome.n_steps} steps in {outcome.elapsed_s:.0f} s, best epoch {outcome.best_epoch}")
-    document = {
-        "machine": machine(),
-        "versions": versions("torch", "numpy", "imprint"),
+    return outcome.learner, {
         "run": recorder.run_id,
-        "method": flat(method),
         "settings": flat(settings),
         "n_steps": outcome.n_steps,
         "n_episodes": outcome.n_steps * method.step.n_episodes,
         "elapsed_s": round(outcome.elapsed_s),
         "best_epoch": outcome.best_epoch,
+    }
+
+
+def main() -> None:
+    args = parser().parse_args()
+    keep_freed_memory()
+    torch.set_num_threads(1)
+    method = changed(METHODS[args.method], dict(one.split("=", 1) for one in args.set))
+    splits = vinyals_splits(args.omniglot)
+    if args.ask:  # a head that starts from nothing is not in the file
+        learner, told = Learner(load_backbone(args.ask)), {}
+    else:
+        learner, told = trained(method, splits, args)
+    document = {
+        "machine": machine(),
+        "versions": versions("torch", "numpy", "imprint"),
+        "method": flat(method),
+        **told,
         "test": {},
     }
     for n_steps in sorted({method.answer_steps, *args.answer_steps}):
         say(f"answers after {n_steps} inner steps")
         answering = changed(method, {"answer_steps": str(n_steps)})
-        document["test"][n_steps] = asked(answering, outcome.learner, splits.test, args)
+        document["test"][n_steps] = asked(answering, learner, splits.test, args)
     print(json.dumps(document, indent=1))
 
 

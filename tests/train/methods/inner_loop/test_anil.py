@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -144,6 +146,19 @@ def test_a_query_is_answered_alike_alone_and_among_others(start: str) -> None:
         together = method.answer(learner, support, learner(images))
         alone = [method.answer(learner, support, learner(one[None])) for one in images]
     torch.testing.assert_close(together, torch.cat(alone))
+
+
+def test_taking_turns_is_the_mean_over_every_choice_of_supports() -> None:
+    method = anil("zero")
+    learner = learner_of(method).eval()
+    images = images_of(36)
+    grouped = images.unflatten(0, (PLAN.n_episodes, PLAN.n_way, PLAN.n_each))
+    losses = [
+        method.loss(learner, Batch(rolled.flatten(0, 2), torch.zeros(36), PLAN)).loss
+        for rolled in (grouped.roll(-turn, 2) for turn in range(PLAN.n_each))
+    ]
+    whole = replace(method, in_turn=True).loss(learner, Batch(images, torch.zeros(36), PLAN)).loss
+    torch.testing.assert_close(whole, torch.stack(losses).mean())
 
 
 def test_a_learnt_head_is_for_its_own_number_of_classes() -> None:

@@ -15,6 +15,7 @@ from torch.func import vmap
 from torch.nn import functional
 
 from imprint.errors import InvalidOptionError
+from imprint.train.methods.geometry.answers import each_in_turn
 from imprint.train.methods.inner_loop.maml import check_inner
 from imprint.train.methods.inner_loop.steps import (
     STARTS,
@@ -40,7 +41,9 @@ class Anil:
 
     `start` is where the head begins (see `starting_head`); "zero" and "prototype" are departures
     that make one network answer any n_way. The inner objective sums over classes (`class_loss`),
-    so one `inner_rate` serves every n_way.
+    so one `inner_rate` serves every n_way. `in_turn` lets every image of a class take its turn
+    among the supports: features are computed once anyway, so one pass gives `n_shot + n_query`
+    tasks.
     """
 
     name: ClassVar[str] = "anil"
@@ -56,6 +59,7 @@ class Anil:
     start: Start = "learned"
     step: StepPlan = field(default_factory=lambda: StepPlan(5, 1, 5, n_episodes=16))
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
+    in_turn: bool = False
 
     def __post_init__(self) -> None:
         check_inner(self.inner_rate, self.inner_steps, self.answer_steps)
@@ -71,12 +75,15 @@ class Anil:
     def loss(self, learner: Learner, batch: Batch) -> StepLoss:
         """Mean cross-entropy of the queries under heads adapted to their supports."""
         support, query = batch.split(learner(batch.images))
+        if self.in_turn:
+            support, query = each_in_turn(support, query)
 
         def one(supports: torch.Tensor, queries: torch.Tensor) -> torch.Tensor:
             return self.scores(learner, supports, queries, self.inner_steps)
 
         scores = vmap(one)(support, query.flatten(1, 2)).flatten(0, 1)
-        targets = batch.targets().flatten()
+        n_turns = len(support) // batch.plan.n_episodes
+        targets = batch.targets().repeat(n_turns, 1, 1).flatten()
         right = accuracy(scores, targets)
         return StepLoss(functional.cross_entropy(scores, targets), {"train_accuracy": right})
 
