@@ -33,7 +33,7 @@ def shipped():
 
 
 def test_it_is_small_and_says_where_it_comes_from(shipped):
-    assert shipped._path.stat().st_size < MOST_BYTES
+    assert shipped.model_path.stat().st_size < MOST_BYTES
     card = shipped.card
     assert card["license"] == "Apache-2.0"
     assert "invented" in card["about"]
@@ -82,7 +82,7 @@ def test_what_comes_after_the_first_window_counts(shipped):
 
 def copied(tmp_path, shipped, **changes):
     path = tmp_path / "m.onnx"
-    shutil.copy(shipped._path, path)
+    shutil.copy(shipped.model_path, path)
     return path, {**json.loads(json.dumps(shipped.card)), **changes}
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 KIND = "sound-onnx.v1"
 SHIPPED = "audio-small"
+SHIPPED_8_BIT = "audio-small-int8"
 _MODELS = Path(__file__).parents[1] / "models"
 
 
@@ -56,7 +57,7 @@ class SoundEncoder:
         self.dim: int = card["dim"]
         self.recipe = SoundRecipe.from_json(card["preprocessing"])
         self.version = sound_version(model_path, card)
-        self._path = model_path
+        self.model_path = model_path
         self._spread = Spread(n_threads)
         self._background = background
         self._bank: UnitVectors | None = None
@@ -64,15 +65,20 @@ class SoundEncoder:
         self._session: Any = None
 
     @classmethod
-    def shipped(cls) -> SoundEncoder:
-        """`audio-small`, from inside the package."""
+    def shipped(cls, name: str = SHIPPED) -> SoundEncoder:
+        """One of the two that lie inside the package; they share a background bank.
+
+        Raises:
+            InvalidOptionError: its card is missing or damaged.
+            ModelHashError: its network is.
+        """
         try:
-            card = json.loads((_MODELS / f"{SHIPPED}.json").read_text(encoding="utf-8"))
+            card = json.loads((_MODELS / f"{name}.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             raise InvalidOptionError(
-                "the card of audio-small is missing or damaged; install Imprint again"
+                f"the card of {name} is missing or damaged; install Imprint again"
             ) from None
-        return cls(_MODELS / f"{SHIPPED}.onnx", card, background=lambda: read_bank(SHIPPED))
+        return cls(_MODELS / f"{name}.onnx", card, background=lambda: read_bank(SHIPPED))
 
     @property
     def background(self) -> UnitVectors | None:
@@ -114,7 +120,7 @@ class SoundEncoder:
     def _opened(self) -> Any:
         with self._lock:
             if self._session is None:
-                self._session = open_session(self._path, self.version, optimize=True)
+                self._session = open_session(self.model_path, self.version, optimize=True)
         return self._session
 
 

@@ -5,6 +5,7 @@
     minilm-l6-int8   text, 8-bit                                  "
     image-small      images                                       ships in the package
     audio-small      short words and sounds                       ships in the package
+    audio-small-int8 the same, convolutions in 8-bit              "
     toy-text, toy-image, toy-audio                                 for tests, nothing to fetch
     <name>           whatever `add` has put into the cache
 
@@ -247,11 +248,11 @@ def _image_small() -> Encoder:
     return ImageEncoder.shipped()
 
 
-def _audio_small() -> _Entry:
+def _audio_small(name: str, about: str) -> _Entry:
     def opened(_desk: _Desk | None = None) -> Encoder:
         from imprint.encoders.audio.encoder import SoundEncoder
 
-        return SoundEncoder.shipped()
+        return SoundEncoder.shipped(name)
 
     def version(_cache: ModelCache | None) -> str | None:
         try:
@@ -259,7 +260,6 @@ def _audio_small() -> _Entry:
         except (InvalidOptionError, ModelHashError):
             return None
 
-    about = "short words and everyday sounds; ships in the package"
     return _Entry("audio", about, "Apache-2.0", version, opened)
 
 
@@ -291,7 +291,12 @@ _BUILT_IN: dict[str, _Entry] = {
         _image_small_version,
         lambda _desk: _image_small(),
     ),
-    "audio-small": _audio_small(),
+    "audio-small": _audio_small(
+        "audio-small", "short words and everyday sounds; ships in the package"
+    ),
+    "audio-small-int8": _audio_small(
+        "audio-small-int8", "the same, convolutions in 8-bit: faster, vectors of its own"
+    ),
     "toy-text": _toy("text"),
     "toy-image": _toy("image"),
     "toy-audio": _toy("audio"),

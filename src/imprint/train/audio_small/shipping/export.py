@@ -31,6 +31,8 @@ OPSET = 17
 EVENING = 0.25
 _LEAST_SPREAD = 1e-3
 _AT_ONCE = 64
+# As torch's exporter names them; 8 bits would drown quiet bands.
+FRONT_NODES = ("/front/Conv", "/front/Add", "/front/Add_1", "/network/Add")
 
 
 class Embedding(nn.Module):
@@ -94,6 +96,26 @@ def write_model(
     """Write `<name>.onnx` and `<name>.json` and open them."""
     path = folder / f"{name}.onnx"
     write_onnx(embedding, path)
+    return _with_card(path, name, {"numeric": "fp32", **story})
+
+
+def write_eight_bit_model(
+    encoder: SoundEncoder, name: str, samples: Sequence[Sample], story: dict[str, Any]
+) -> SoundEncoder:
+    """Write the 8-bit twin beside it: convolutions of the network in int8, the front end in fp32.
+
+    The ranges of activations are set from `samples`, so one recording's vector never depends on
+    another.
+    """
+    from imprint.encoders.models.eight_bit import write_eight_bit
+
+    path = encoder.model_path.with_name(f"{name}.onnx")
+    heard = [windows(one.value, encoder.recipe)[0][None] for one in samples]  # type: ignore[arg-type]
+    write_eight_bit(encoder.model_path, path, heard, keep=FRONT_NODES)
+    return _with_card(path, name, {"numeric": "convolutions in int8, the rest in fp32", **story})
+
+
+def _with_card(path: Path, name: str, story: dict[str, Any]) -> SoundEncoder:
     card = {
         "format": "sound-onnx.v1",
         "name": name,
@@ -101,11 +123,10 @@ def write_model(
         "dim": DIM,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "preprocessing": SoundRecipe().to_json(),
-        "numeric": "fp32",
         **story,
     }
     shown = json.dumps(card, indent=2, ensure_ascii=False) + "\n"
-    (folder / f"{name}.json").write_text(shown, encoding="utf-8")
+    path.with_suffix(".json").write_text(shown, encoding="utf-8")
     return SoundEncoder(path, card)
 
 
