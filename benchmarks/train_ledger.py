@@ -36,7 +36,7 @@ class Recipe:
 
 PAIRS = (
     "--split vinyals --way 5 --shot 1 --validate-every 4 --averaging 0.01 "
-    "--set optimizer.rate=0.002 --minutes 11"
+    "--set optimizer.rate=0.002 --epochs 20"
 )
 RECIPES = {
     "proto": Recipe(
@@ -50,7 +50,7 @@ RECIPES = {
     "background": Recipe(
         "prototypical --split background --px 42 --augment elastic --way 20 --shot 1 --query 2 "
         "--groups 1 --validate-every 4 --averaging 0.01 --set optimizer.rate=0.002 "
-        "--set in_turn=true --set step.n_groups=4 --set step.n_query=3 --minutes 16",
+        "--set in_turn=true --set step.n_groups=4 --set step.n_query=3 --epochs 20",
         ((20, 1),),
         n_groups=1,
         n_query=1,
