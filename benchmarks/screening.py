@@ -199,11 +199,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--out", type=Path, help="write the table here, too")
     chosen = parser.parse_args()
-    lines = [
-        "| set | examples | genuine held | flipped found | bare margin | copies, known class "
-        "| copies, new class | hubs, known class | hubs, new class |\n"
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
+    head = "| set | examples | genuine held | flipped found | bare margin | copies, known class "
+    head += "| copies, new class | hubs, known class | hubs, new class |"
+    lines = [head, "|---" * 9 + "|"]
     settings = read_settings()
     for name, encoder_name in (
         ("banking77", "minilm-l6"),

@@ -38,7 +38,7 @@ _MOST_SPREAD_CLASSES: Final = 200
 # it, however unusual that is, to doubt a label.
 _LEAST_ODDS: Final = 0.7
 # The card counts as this many supports asked about themselves.
-_PRIOR_ASKED: Final = 16.0
+_PRIOR_ASKED: Final = 28.0
 _MOST_ASKED: Final = 160
 # Median of genuine samples: rises so fast with the logarithm of the number of other classes.
 _CLASSES_SLOPE: Final = 1.3
@@ -48,7 +48,7 @@ _FEW_CLASSES, _FEW_CAUTION = 6, 1.2
 # The tail is read off at this quantile, which lies so far on the way to the ninetieth percentile.
 _TAIL_AT, _TAIL_SHARE = 0.85, 0.80
 # Held supports that count as genuine ones, at the most, beside those asked.
-_MOST_MISSING: Final = 0.04
+_MOST_MISSING: Final = 0.08
 # Way from the median to the percentile, in ways from the median to the ninetieth.
 _REACH_OF: Final = ((0.10, 1.0), (0.05, 1.29), (0.03, 1.48), (0.02, 1.62), (0.01, 1.90))
 _REACH_FAR: Final = ((0.005, 2.20), (0.002, 2.60), (0.001, 2.90))
@@ -183,7 +183,7 @@ class Level:
         """Median and spread the card expects with so many examples of the class."""
         middle = self.median + _CLASSES_SLOPE * np.log(max(n_way - 1, 1))
         middle -= 0.45 * (1 - 1 / max(n_own, 1))
-        return float(middle), self.spread * (0.6 + 0.4 * max(n_own, 1) ** -0.7)
+        return float(middle), self.spread * (0.7 + 0.3 * max(n_own, 1) ** -0.5)
 
     def limit(self, n_own: int, n_way: int, rate: float) -> float:
         """Log-odds that only this share of genuine samples exceeds."""
@@ -197,7 +197,7 @@ class Level:
 
 def held_rate(n_own: int) -> float:
     """Share of genuine samples that may be held: a fortieth up to five examples, then less."""
-    return float(np.clip(0.026 * (5 / max(n_own, 5)) ** 0.5, 0.004, 0.026))
+    return float(np.clip(0.027 * (5 / max(n_own, 5)) ** 0.5, 0.004, 0.027))
 
 
 def reach_of(rate: float) -> float:
