@@ -131,3 +131,50 @@ def test_a_bomb_stops_at_the_limits(workspace: imprint.Workspace) -> None:
         problem_in(client.post(HERE, content=many), 413, "request_too_large")
         problem_in(client.post(HERE, content=b"P" * 20_001), 413, "request_too_large")
         problem_in(client.post(HERE, content=b"x" * 1500, headers=LINES), 413, "request_too_large")
+
+
+def test_entries_refused_for_their_size_count_towards_the_bomb(
+    workspace: imprint.Workspace,
+) -> None:
+    workspace.collection("intents", modality="text")
+    _, secret = workspace.create_key("k", ("teach",))
+    limits = Limits(body_bytes=1000, import_bytes=20_000)
+    headers = {**ZIP, "Authorization": f"Bearer {secret}"}
+    with TestClient(make_app(workspace, limits), headers=headers) as client:
+        bomb = a_zip({f"a/{i}.txt": b"\x00" * 2000 for i in range(100)})
+        problem_in(client.post(HERE, content=bomb), 413, "request_too_large")
+
+
+def test_links_nested_archives_and_nameless_entries_are_no_samples(intents: TestClient) -> None:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as made:
+        link = zipfile.ZipInfo("a/link.txt")
+        link.external_attr = (0o120777) << 16
+        made.writestr(link, "/etc/passwd")
+        made.writestr("a/inner.zip", a_zip({"b/1.txt": b"hidden words"}))
+        made.writestr("a/fine.txt", "words that are fine")
+    found = outcomes(intents.post(HERE, content=file.getvalue(), headers=ZIP))
+    assert found[0] == "decode_failed"
+    assert found[1] in {"decode_failed", "modality_mismatch", "unsupported_media"}
+    assert found[2] == "a"
+    # Found by fuzzing: an entry without a name broke the reader of the standard library.
+    nameless = a_zip({"a": b"words", "b/1.txt": b"other words"}).replace(b"a", b"\x00", 2)
+    answer = intents.post(HERE, content=nameless, headers=ZIP)
+    assert answer.status_code in {200, 400}
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        b'<?xml version="1.0"?><!DOCTYPE svg [<!ENTITY x SYSTEM "file:///etc/passwd">]>'
+        b'<svg xmlns="http://www.w3.org/2000/svg"><text>&x;</text></svg>',
+        b"%PDF-1.7 GIF89a",
+        b"<html><script>alert(1)</script></html>",
+        b"#!/bin/sh\necho",
+    ],
+)
+def test_documents_that_can_do_something_are_no_images(client: TestClient, picture: bytes) -> None:
+    client.post("/v1/collections", json={"name": "shapes", "modality": "image"})
+    sent = client.post("/v1/collections/shapes:classify", files={"file": ("a.svg", picture)})
+    assert sent.status_code in {415, 422}
+    assert sent.json()["code"] in {"unsupported_media", "decode_failed", "modality_mismatch"}

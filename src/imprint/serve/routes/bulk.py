@@ -6,6 +6,7 @@ sent again whole: what was taught is recognized by its content.
 
 from __future__ import annotations
 
+import stat
 import struct
 import zipfile
 import zlib
@@ -53,7 +54,13 @@ _BATCH = 128
 _MOST_UNPACKED = 4
 _DIRECTORY_BYTES = 16 * 1024 * 1024
 _END_OF_DIRECTORY = b"PK\x05\x06"
-_UNREADABLE = (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError)
+_UNREADABLE = (
+    *(zipfile.BadZipFile, zlib.error, struct.error),
+    *(RuntimeError, EOFError, OSError, IndexError, OverflowError),
+)
+# Folders of samples do not shrink like this; a bomb does. The first megabytes are free.
+_MOST_RATIO = 200
+_FREE_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,19 +176,34 @@ def _files(spool: IO[bytes], limits: Limits) -> Iterator[Item]:
         archive = zipfile.ZipFile(spool)
     except (*_UNREADABLE, ValueError):
         raise MalformedRequestError("the body is not a zip file that can be read") from None
+    most = _most_unpacked(spool, limits)
     n_unpacked = 0
     with archive:
         for entry in archive.infolist():
-            if entry.is_dir() or _is_clutter(entry.filename):
+            if entry.filename.endswith("/") or _is_clutter(entry.filename):
                 continue
             item = _file_item(archive, entry, limits)
-            n_unpacked += len(item.source.content) if isinstance(item.source, RawItem) else 0
-            if n_unpacked > _MOST_UNPACKED * limits.import_bytes:
+            # What is refused for its size has been unpacked as far as that, and counts.
+            n_unpacked += _n_unpacked(item, entry, limits)
+            if n_unpacked > most:
                 raise RequestTooLargeError(
-                    f"the zip unpacks to more than {_MOST_UNPACKED * limits.import_bytes:,} bytes; "
-                    "those files before are taught, send the rest in another one"
+                    f"the zip unpacks to more than {most:,} bytes; those files before are taught, "
+                    "send the rest in another one"
                 )
             yield item
+
+
+def _n_unpacked(item: Item, entry: zipfile.ZipInfo, limits: Limits) -> int:
+    if isinstance(item.source, RawItem):
+        return len(item.source.content)
+    return min(entry.file_size, limits.body_bytes)
+
+
+def _most_unpacked(spool: IO[bytes], limits: Limits) -> int:
+    here = spool.tell()
+    n_bytes = spool.seek(0, 2)
+    spool.seek(here)
+    return min(_MOST_UNPACKED * limits.import_bytes, _MOST_RATIO * n_bytes + _FREE_BYTES)
 
 
 def _file_item(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, limits: Limits) -> Item:
@@ -190,6 +212,8 @@ def _file_item(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, limits: Limits)
     if not folder:
         hint = "put every file into a folder that is named after its class"
         return Item(name=name, error=InvalidLabelError(hint))
+    if stat.S_ISLNK(entry.external_attr >> 16):
+        return Item(name=name, error=DecodeError("a link is no sample; pack the file itself"))
     try:
         with archive.open(entry) as file:
             content = file.read(limits.body_bytes + 1)
