@@ -377,3 +377,17 @@ def test_errors_of_the_estimator_point_at_the_callers_line():
     with pytest.warns(DataConversionWarning) as caught:
         Few().fit(np.eye(2), [["a"], ["b"]])
     assert caught[0].filename == __file__
+
+
+def test_rows_of_a_call_inform_each_other_when_asked_to():
+    taught, labels, asked, truth = split(first=1)
+    classifier = Few().fit(taught, labels)
+    alone, together = (
+        classifier.predict_proba(asked),
+        classifier.predict_proba(asked, transductive=True),
+    )
+    assert not np.allclose(alone, together)
+    np.testing.assert_allclose(together.sum(axis=1), 1)
+    answered = classifier.predict(asked, transductive=True)
+    assert (answered == truth).mean() >= (classifier.predict(asked) == truth).mean() - 0.02
+    assert (classifier.predict(asked[:1], transductive=True) == classifier.predict(asked[:1])).all()

@@ -49,6 +49,15 @@ def test_many_are_answered_in_order_with_errors_in_their_places(intents: TestCli
     assert len(first["candidates"]) == 1
 
 
+def test_inputs_of_a_call_inform_each_other_when_asked_to(intents) -> None:
+    inputs = ["give me my money back", "hello good morning", "money back please"]
+    asked = {"inputs": inputs, "transductive": True}
+    found = intents.post(f"{HERE}:classify", json=asked).json()["answers"]
+    assert [one["transductive"] for one in found] == [True] * 3
+    alone = intents.post(f"{HERE}:classify", json={"inputs": inputs}).json()["answers"]
+    assert [one["transductive"] for one in alone] == [False] * 3
+
+
 def test_a_query_can_be_sent_as_a_form(intents: TestClient) -> None:
     parts = {"text": (None, "hello good morning"), "top_k": (None, "1")}
     answer = intents.post(f"{HERE}:classify", files=parts).json()
