@@ -50,7 +50,7 @@ RECIPES = {
     "background": Recipe(
         "prototypical --split background --px 42 --augment elastic --way 20 --shot 1 --query 2 "
         "--groups 1 --validate-every 4 --averaging 0.01 --set optimizer.rate=0.002 "
-        "--set in_turn=true --set step.n_groups=4 --set step.n_query=3 --epochs 20",
+        "--set in_turn=true --set step.n_groups=4 --set step.n_query=3 --epochs 30",
         ((20, 1),),
         n_groups=1,
         n_query=1,
