@@ -111,7 +111,8 @@ def test_feedback_is_stored_for_the_answers_collection(
     answer = intents.post(f"{HERE}:classify", json={"text": "good morning"}).json()
     path = f"/v1/answers/{answer['id']}/feedback"
     stored = intents.post(path, json={"label": None})
-    assert stored.json() == {"answer_id": answer["id"], "label": None}
+    said = stored.json()
+    assert (said["answer_id"], said["label"], said["was_right"]) == (answer["id"], None, False)
     row = workspace.store_view.collection("intents")
     found = workspace.store_view.feedback(row.collection_id)
     assert [(one[0], one[1]) for one in found] == [(answer["id"], None)]
