@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from imprint.cli.access.quota import quota_of_tenant
-from imprint.cli.custody.tenants import erase_tenant, list_tenants
+from imprint.cli.custody.tenants import erase_tenant, export_tenant, list_tenants
 from imprint.cli.session import verbs
 
 
@@ -17,5 +17,5 @@ def tenant_verb() -> None:
     """
 
 
-for _command in (quota_of_tenant, list_tenants, erase_tenant):
+for _command in (quota_of_tenant, list_tenants, export_tenant, erase_tenant):
     tenant_verb.add_command(_command)

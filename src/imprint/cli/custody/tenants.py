@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -49,6 +50,25 @@ def erase_tenant(session: Session, *, name: str, markers: tuple[str, ...], yes: 
         proof = workspace.operator.erase(name, [marker.encode() for marker in markers])
     session.show({**asdict(proof), "proven": proof.proven}, _told(proof))
     return OK if proof.proven else CORRUPT
+
+
+@verb("export")
+@click.argument("name")
+@click.argument("folder", type=click.Path(path_type=Path))
+def export_tenant(session: Session, *, name: str, folder: Path) -> None:
+    r"""Write everything kept of a tenant to a new FOLDER: JSON lines and raw samples, readable.
+
+    The reading is audited. What is written is not encrypted: look after it.
+
+    \b
+    Example:
+      imprint tenant export acme acme-export
+    """
+    from imprint.flows.custody.export import export_tenant as exported
+
+    with session.workspace(create=False) as workspace:
+        counts = exported(workspace, name, folder)
+    session.show(counts, f"{counts['n_supports']} supports, {counts['n_raw']} raw samples written")
 
 
 def _state(tenant: Any) -> str:
