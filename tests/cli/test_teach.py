@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+import wave
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,20 @@ def test_an_image_file_makes_an_image_collection_whatever_its_name(told) -> None
     (facts,) = told("collections", "list")["collections"]
     assert facts["modality"] == "image"
     assert told("classify", "pets", "biscuit.dat")["label"] == "biscuit"
+
+
+def test_a_sound_file_makes_an_audio_collection(told) -> None:
+    at = np.arange(8000) / 16_000
+    tone = 0.3 * np.sin(2 * np.pi * 500 * at) * np.sin(2 * np.pi * at)
+    with wave.open("clip.wav", "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes(np.round(tone * 32767).astype("<i2").tobytes())
+    told("teach", "voice", "on", "clip.wav")
+    (facts,) = told("collections", "list")["collections"]
+    assert facts["modality"] == "audio"
+    assert told("classify", "voice", "clip.wav")["candidates"][0]["label"] == "on"
 
 
 def test_a_text_file_is_read_and_not_taken_for_its_name(told) -> None:

@@ -58,16 +58,21 @@ def contrast(vectors: torch.Tensor, labels: torch.Tensor, temperature: float) ->
     return -each.mean()
 
 
-def train(corpora: Sequence[Corpus], settings: LoopSettings, out: Path) -> Network:
+def train(
+    corpora: Sequence[Corpus], settings: LoopSettings, out: Path, start: Path | None = None
+) -> Network:
     """Train until the budget is used; leave `network.pt` and `progress.jsonl` in `out`.
 
-    A run that was killed goes on from its last minute when called with the same settings.
+    A run that was killed goes on from its last minute when called with the same settings; a new
+    one begins at random or with the weights of `start`, another run's `network.pt`.
 
     Raises:
         RuntimeError: the loss is no number any more, or `out` holds a run of other settings.
     """
     torch.manual_seed(settings.seed)
     run = _Run(settings, out)
+    if start is not None:
+        run.network.load_state_dict(load_network(start).state_dict())
     run.resume()
     rng = np.random.default_rng([settings.seed, run.step])
     order = [i for i, n in enumerate(settings.turns) for _ in range(n)]

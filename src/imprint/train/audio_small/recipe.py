@@ -43,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--minutes", type=float, default=10.0, help="of processor time")
     options.add_argument("--words", type=int, default=1200, help="how many words to invent")
     options.add_argument("--sounds", type=int, default=360, help="how many sounds to invent")
+    options.add_argument("--start", type=Path, help="network.pt of an earlier run to go on from")
     options.add_argument("--peak-rate", type=float, default=2e-3, help="largest learning rate")
     return options
 
@@ -54,4 +55,4 @@ def main(arguments: list[str] | None = None) -> None:
     torch.set_num_threads(1)
     keep_freed_memory()
     settings = LoopSettings(options.minutes * 60, options.seed, peak_rate=options.peak_rate)
-    train(corpora(options), settings, options.out)
+    train(corpora(options), settings, options.out, options.start)

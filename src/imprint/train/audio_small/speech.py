@@ -27,6 +27,7 @@ _FFT = 512
 _BINS_HZ = np.fft.rfftfreq(_FFT, 1 / RATE_HZ).astype(np.float32)
 _SCHWA_HZ = (500.0, 1500.0, 2500.0)
 _UPPER_HZ = (3500.0, 4500.0, 5500.0, 6500.0)
+_SWALLOWED = 0.15  # how often the last phone is hardly heard
 _WIDTHS_HZ = np.array([70, 90, 130, 200, 260, 330, 400], np.float32)
 
 # First, second and third resonance of an adult's vowels, roughly; a class moves them about.
@@ -74,6 +75,8 @@ class Voice:
     width: float
     blur_s: float
     slur: float
+    accent: tuple[float, float, float]  # on each resonance, as a factor
+    hush: float  # on hiss and breath against the voice, as a factor
 
 
 def draw_voice(rng: np.random.Generator) -> Voice:
@@ -89,6 +92,8 @@ def draw_voice(rng: np.random.Generator) -> Voice:
         width=float(np.exp(0.3 * rng.normal())),
         blur_s=float(rng.uniform(0.03, 0.09)),
         slur=float(rng.uniform(0.0, 0.3)),
+        accent=tuple(np.exp(rng.normal(0, (0.08, 0.07, 0.04))).tolist()),
+        hush=float(np.exp(0.4 * rng.normal())),
     )
 
 
@@ -170,7 +175,7 @@ def speak(word: Word, voice: Voice, rng: np.random.Generator) -> Waveform:
     """One rendition at 16 kHz, largest value about one; timing and targets differ every time."""
     tracks = _tracks(word, voice, rng)
     n_frames = len(tracks)
-    formants, levels = tracks[:, :3], tracks[:, 3:6]
+    formants, levels = tracks[:, :3] * np.array(voice.accent, np.float32), tracks[:, 3:6]
     tract = _tract(formants, voice, rng)
     loud = tract / np.sqrt((tract**2).mean(axis=1, keepdims=True))
     tilt = (np.maximum(_BINS_HZ, 100) / 100) ** -voice.tilt
@@ -187,13 +192,15 @@ def speak(word: Word, voice: Voice, rng: np.random.Generator) -> Waveform:
 def _tracks(word: Word, voice: Voice, rng: np.random.Generator) -> Floats:
     """(n_frames, 8): three resonances, three levels, log of the hiss's center, its width."""
     rows: list[Floats] = []
-    for one in word:
+    for number, one in enumerate(word):
         length_s = one.length_s / voice.pace * float(np.exp(0.22 * rng.normal()))
         n_frames = max(2, round(length_s * RATE_HZ / _HOP))
-        shape = np.array(one.formants_hz) * np.exp(0.04 * rng.normal(size=3))
+        shape = np.array(one.formants_hz) * np.exp(0.05 * rng.normal(size=3))
         shape = shape * (1 - voice.slur) + np.array(_SCHWA_HZ) * voice.slur
-        level = np.exp(0.2 * rng.normal(size=3))
+        level = np.exp(0.2 * rng.normal(size=3)) * (1.0, voice.hush, voice.hush)
         levels = np.array([one.voiced, one.breath, one.hiss]) * level
+        if number == len(word) - 1 and rng.random() < _SWALLOWED:
+            levels *= 0.2
         row = [*shape, *levels, np.log2(one.hiss_hz), one.hiss_octaves]
         rows.append(np.repeat(np.array([row], np.float32), n_frames, axis=0))
     tracks = np.concatenate([rows[0][:1].repeat(3, axis=0), *rows, rows[-1][-1:].repeat(6, axis=0)])
