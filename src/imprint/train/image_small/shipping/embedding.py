@@ -3,7 +3,8 @@
 Four parts, each of length one, weighted and joined. Three come from the trunk, which learnt photos
 and drawings: its last stage averaged, and the strongest responses of the two stages before, which
 keep texture and stroke. The fourth is the local branch, which learnt faults on drawn surfaces and
-sees the picture at twice the trunk's resolution.
+sees the picture at twice the trunk's resolution; a gate lets it through where a picture looks like
+a surface or a board rather than a photo, because in photos it is noise.
 """
 
 from __future__ import annotations
@@ -25,12 +26,13 @@ if TYPE_CHECKING:
 
 # Stage of the trunk, how it is pooled, how much it counts; chosen on classes set aside.
 TRUNK_PARTS = ((3, "mean", 1.0), (2, "max", 0.7), (1, "max", 0.4))
-LOCAL_WEIGHT = 0.5
+LOCAL_WEIGHT = 1.0
 # Directions are shortened by this power of their spread within classes, 0 leaves them, 1 whitens;
 # FLOOR (of the mean spread) keeps directions that hardly vary from growing large.
 EVENING = 0.6
 FLOOR = 0.1
 N_FROM_EACH = 1500
+GATE_DECAY = 1e-5
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +68,8 @@ class Embedding(nn.Module):
             self.register_buffer(f"center{i}", torch.zeros(width))
             self.register_buffer(f"turn{i}", torch.eye(width))
         self.dim = sum(widths)
+        self.register_buffer("gate", torch.zeros(self.dim))
+        self.register_buffer("gate_offset", torch.zeros(()))
 
     def raw_parts(self, pixels: torch.Tensor) -> list[torch.Tensor]:
         """The parts before centering: (n, width) unit rows each."""
@@ -80,22 +84,33 @@ class Embedding(nn.Module):
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """Unit vectors."""
-        parts = []
-        for i, (part, weight) in enumerate(
-            zip(self.raw_parts(pixels), self.part_weights, strict=True)
-        ):
+        raw, parts = self.raw_parts(pixels), []
+        for i, (part, weight) in enumerate(zip(raw, self.part_weights, strict=True)):
             turned = (part - self.get_buffer(f"center{i}")) @ self.get_buffer(f"turn{i}").float()
             parts.append(weight * functional.normalize(turned, dim=1))
+        logit = torch.cat(raw, dim=1) @ self.get_buffer("gate")[:, None]
+        parts[-1] = parts[-1] * torch.sigmoid(logit + self.get_buffer("gate_offset"))
         return functional.normalize(torch.cat(parts, dim=1), dim=1)
 
 
-def fitted(embedding: Embedding, learnt: Sequence[Shown], drawn: Sequence[Shown] = ()) -> Embedding:
-    """Set centers and turns; every group of pictures counts the same.
+def fitted(
+    embedding: Embedding,
+    learnt: Sequence[Shown],
+    drawn: Sequence[Shown] = (),
+    gray: Sequence[Shown] = (),
+) -> Embedding:
+    """Set centers, turns and the gate; every group of pictures counts the same.
 
     The parts of the trunk are fitted on what it learnt from; the local part is centered on that and
-    on drawn surfaces and boards, and evened out on the latter.
+    on drawn surfaces and boards, and evened out on the latter. The gate is fitted on drawn pictures
+    against photos, in color and, that color alone does not decide, in `gray`.
     """
     rows = [_parts_of(embedding, one.batches) for one in (*learnt, *drawn)]
+    if drawn:
+        photos = [r for r, one in zip(rows, learnt, strict=False) if one.evens]
+        photos += [_parts_of(embedding, one.batches) for one in gray]
+        closed, opened = ([torch.cat(r, dim=1) for r in g] for g in (photos, rows[len(learnt) :]))
+        _fit_gate(embedding, closed, opened)
     for i in range(len(embedding.part_weights)):
         local = i == len(embedding.part_weights) - 1 and bool(drawn)
         used = len(rows) if local else len(learnt)
@@ -109,6 +124,26 @@ def fitted(embedding: Embedding, learnt: Sequence[Shown], drawn: Sequence[Shown]
         if spreads:
             embedding.get_buffer(f"turn{i}").copy_(_evening(torch.stack(spreads).mean(dim=0)))
     return embedding.eval()
+
+
+def _fit_gate(
+    embedding: Embedding, closed: Sequence[torch.Tensor], opened: Sequence[torch.Tensor]
+) -> None:
+    """Logistic regression, both sides counting the same; decay keeps it from being too sure."""
+    rows = torch.cat([*closed, *opened])
+    wanted = torch.cat([torch.zeros(sum(map(len, closed))), torch.ones(sum(map(len, opened)))])
+    weight = torch.where(wanted > 0, 0.5 / wanted.mean(), 0.5 / (1 - wanted.mean()))
+    gate = torch.zeros(rows.shape[1], requires_grad=True)
+    offset = torch.zeros((), requires_grad=True)
+    optimizer = torch.optim.Adam([gate, offset], lr=0.1)
+    for _ in range(300):
+        logits = rows @ gate + offset
+        loss = functional.binary_cross_entropy_with_logits(logits, wanted, weight)
+        optimizer.zero_grad()
+        (loss + GATE_DECAY * (gate * gate).sum()).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    embedding.get_buffer("gate").copy_(gate.detach())
+    embedding.get_buffer("gate_offset").copy_(offset.detach())
 
 
 def _parts_of(embedding: Embedding, batches: Iterator[torch.Tensor]) -> list[torch.Tensor]:
@@ -130,10 +165,12 @@ def _evening(spread: torch.Tensor) -> torch.Tensor:
     return turn.float()
 
 
-def shown_of(one: ImageSet, side_px: int, n: int = N_FROM_EACH) -> Shown:
+def shown_of(one: ImageSet, side_px: int, n: int = N_FROM_EACH, *, gray: bool = False) -> Shown:
     """Plain pictures of a set, evenly spread over it, as the encoder will see them."""
     rows = torch.linspace(0, len(one.images) - 1, min(len(one.images), n)).long()
     batches = (squares_of(one, some, side_px) for some in torch.split(rows, 50))
+    if gray:
+        batches = (b.float().mean(dim=3, keepdim=True).byte().expand_as(b) for b in batches)
     return Shown(batches, one.labels[rows], evens=not one.drawing)
 
 

@@ -130,4 +130,5 @@ def shipped_embedding(
         Embedding(trunk, branch),
         [shown_of(one, side) for one in sets],
         [shown_views(*one) for one in views],
+        [shown_of(one, side, 600, gray=True) for one in sets if not one.drawing],
     )
