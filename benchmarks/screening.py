@@ -196,6 +196,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--draws", type=int, default=40)
     parser.add_argument("--most", type=int, default=2500, help="samples of a set, at the most")
+    parser.add_argument("--only", nargs="*", help="names of sets")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--out", type=Path, help="write the table here, too")
     chosen = parser.parse_args()
@@ -210,6 +211,8 @@ def main() -> None:
         ("tiny_imagenet_fs", "image-small"),
         ("omniglot", "image-small"),
     ):
+        if chosen.only and name not in chosen.only:
+            continue
         began = time.perf_counter()
         encoder = load_encoder(encoder_name, cache_dir=settings.cache)
         is_text = encoder.modality == "text"
