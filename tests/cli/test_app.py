@@ -24,7 +24,7 @@ BUILT = {
     "demo", "serve", "teach", "classify", "verify", "forget", "labels", "supports", "import",
     "export", "report", "advise", "evaluate", "models", "doctor", "keys", "feedback", "collections",
     "validate", "quarantine", "revert",
-    "audit", "encrypt", "tenant", "backup", "restore",
+    "audit", "encrypt", "tenant", "backup", "restore", "sweep",
 }  # fmt: skip
 LATER = ("reindex", "rollout", "bench")
 

@@ -44,6 +44,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "encrypt": ("imprint.cli.custody.keys", "Encrypt what is kept, and change data keys."),
     "backup": ("imprint.cli.custody.backup", "Copy the workspace while it is in use."),
     "restore": ("imprint.cli.custody.backup", "Make a workspace of a backup."),
+    "sweep": ("imprint.cli.custody.backup", "Erase what was forgotten long ago."),
     "audit": ("imprint.cli.custody.audit", "List, verify and export the audit trail."),
     "doctor": ("imprint.cli.judge", "Check this machine and the workspace, with advice."),
 }

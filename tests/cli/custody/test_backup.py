@@ -38,3 +38,9 @@ def test_doctor_says_whether_what_is_kept_is_encrypted(told, tickets, monkeypatc
     assert found() == ("warning", "1 tenants with plain rows, 0 old keys")
     told("encrypt")
     assert found() == ("ok", "on")
+
+
+def test_what_was_forgotten_is_swept(told, tickets) -> None:
+    told("forget", tickets, "--label", "refund")
+    assert told("sweep", "--forgotten-days", "1") == {"n_erased": 0}
+    assert told("sweep", "--forgotten-days", "0") == {"n_erased": 1}

@@ -1,4 +1,4 @@
-"""Verbs of copies: backup, verify, restore."""
+"""Verbs of what is kept for later: backup, restore, sweep."""
 
 from __future__ import annotations
 
@@ -54,6 +54,22 @@ def restore_verb(session: Session, *, folder: Path) -> None:
 
     report = restore_backup(folder, session.settings().home)
     session.show(asdict(report), f"restored {report.n_files} files as of {report.made_at}")
+
+
+@verb("sweep")
+@click.option("--forgotten-days", "days", type=click.IntRange(0), required=True)
+def sweep_verb(session: Session, *, days: int) -> None:
+    r"""Erase for good what was forgotten more than so many days ago, of all tenants.
+
+    Until then it can be brought back. Run it daily.
+
+    \b
+    Example:
+      imprint sweep --forgotten-days 30
+    """
+    with session.workspace(create=False) as workspace:
+        n_erased = workspace.operator.sweep(days)
+    session.show({"n_erased": n_erased}, f"{n_erased} supports erased")
 
 
 def _told(report: Any) -> str:
