@@ -65,7 +65,7 @@ def show_run_verb(session: Session, *, run: str, runs: str | None, html: str | N
 
     found = find_run(_folder(session, runs), run)
     _write(session, html, compare([found]), "Training run")
-    session.show(found, shown_of(found))
+    session.show(found.to_json(), shown_of(found))
 
 
 @verb("compare")
