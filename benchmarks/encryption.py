@@ -26,8 +26,8 @@ import imprint
 from imprint.settings import Settings
 from imprint.store import open_store
 from imprint.store.ports import AnswerRow, CollectionRow, NewSupport, Store, TenantStore
-from imprint.store.sealing.data_key import DataKey
 from imprint.store.sealing.masters.local import LocalMasterKey
+from imprint.store.sealing.sealing_key import SealingKey
 from imprint.store.trail.chain import Content, digest_of, linked
 from imprint.types import RawItem
 from machine import machine, say, spread_ms, timed, versions
@@ -91,7 +91,7 @@ def in_turn(actions: dict[str, Callable[[int], object]], repeats: int) -> dict[s
 
 def primitives(repeats: int) -> dict[str, float]:
     """Microseconds of the parts, on one core."""
-    key = DataKey(1, bytes(32))
+    key = SealingKey(1, bytes(32))
     vector, place = bytes(DIM * 4), b"embeddings|1|1|1|bench@1"
     sealed = key.seal(vector, place)
     content = Content(1, 1, 1, "ann", "teach", "c", "{}")

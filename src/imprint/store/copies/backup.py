@@ -32,7 +32,7 @@ from imprint.store.copies.manifest import (
 )
 from imprint.store.files import BLOBS, file_failures, flush_folder, folder_of, make_folder
 from imprint.store.schema import copies, keyed
-from imprint.store.sealing.data_key import OVERHEAD_BYTES, number_of
+from imprint.store.sealing.sealing_key import OVERHEAD_BYTES, number_of
 
 if TYPE_CHECKING:
     from datetime import datetime

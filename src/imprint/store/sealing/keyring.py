@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from imprint.errors import MasterKeyMissingError, MasterKeyWrongError, WorkspaceCorruptError
 from imprint.store.schema import keyed
-from imprint.store.sealing.data_key import DataKey, number_of
 from imprint.store.sealing.masters.local import KEY_BYTES
+from imprint.store.sealing.sealing_key import SealingKey, number_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +30,7 @@ class Sealer:
 
     __slots__ = ("_hash_key", "_key", "mixed", "number")
 
-    def __init__(self, key: DataKey, hash_key: bytes, *, mixed: bool) -> None:
+    def __init__(self, key: SealingKey, hash_key: bytes, *, mixed: bool) -> None:
         self._key = key
         self._hash_key = hash_key
         self.number = key.number
@@ -58,7 +58,7 @@ class Opener:
     def open(self, sealed: bytes, place: bytes) -> bytes:
         """Decrypt. Raises SealBrokenError."""
         number = number_of(sealed)
-        return self._keyring.data_key(self._session, self.tenant, number).open(sealed, place)
+        return self._keyring.sealing_key(self._session, self.tenant, number).open(sealed, place)
 
     def keyed(self, words: str) -> str | None:
         """The keyed hash of this tenant; None where it has no key."""
@@ -73,7 +73,7 @@ class Keyring:
         """Take the master keys: the first wraps new keys, every one unwraps what it wrapped."""
         self._masters = {master.key_id: master for master in masters}
         self._first = masters[0] if masters else None
-        self._data_keys: dict[tuple[int, int], DataKey] = {}
+        self._data_keys: dict[tuple[int, int], SealingKey] = {}
         self._hash_keys: dict[int, bytes | None] = {}
         self._audit_key: bytes | None = None
 
@@ -116,15 +116,15 @@ class Keyring:
                 session.run(keyed.SEALED_IF_NEW, {"tenant_number": tenant, "at": now})
             rows = session.rows(keyed.IN_USE, {"tenant": tenant})
             found = {row[1]: row for row in rows}
-            key = DataKey(found["seal"][0], self._unwrapped(found["seal"][:4], tenant))
+            key = SealingKey(found["seal"][0], self._unwrapped(found["seal"][:4], tenant))
             hash_key = self._unwrapped(found["hash"][:4], tenant)
             return Sealer(key, hash_key, mixed=rows[0][4] is None)
         kept = self._hash_keys.get(tenant) or self._unwrapped(found["hash"][:4], tenant)
         self._hash_keys[tenant] = kept
-        key = self.data_key(session, tenant, found["seal"][0])
+        key = self.sealing_key(session, tenant, found["seal"][0])
         return Sealer(key, kept, mixed=rows[0][4] is None)
 
-    def data_key(self, session: Session, tenant: int, number: int) -> DataKey:
+    def sealing_key(self, session: Session, tenant: int, number: int) -> SealingKey:
         """A sealing key of a tenant, in use or retired."""
         found = self._data_keys.get((tenant, number))
         if found is None:
@@ -133,7 +133,7 @@ class Keyring:
                 raise WorkspaceCorruptError(
                     f"data key {number} of a sealed row is not in this workspace; restore a backup"
                 )
-            found = DataKey(number, self._unwrapped(row, tenant))
+            found = SealingKey(number, self._unwrapped(row, tenant))
             self._data_keys[tenant, number] = found
         return found
 

@@ -13,7 +13,7 @@ import json
 import struct
 from typing import TYPE_CHECKING, Any, cast
 
-from imprint.store.sealing.data_key import broken
+from imprint.store.sealing.sealing_key import broken
 
 if TYPE_CHECKING:
     from imprint.store.sealing.keyring import Opener

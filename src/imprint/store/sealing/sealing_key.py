@@ -33,7 +33,7 @@ _MOST_KEPT = 4096
 _PURPOSE = b"imprint sealing subkey v1"
 
 
-class DataKey:
+class SealingKey:
     """One data key, its present subkey for sealing, and those it opened with before."""
 
     def __init__(self, number: int, key: bytes) -> None:
