@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 KINDS = (
     "toy-text", "toy-image", "toy-audio", "callable", "folder-fp32", "folder-int8",
     "onnx-text", "onnx-image", "onnx-audio", "minilm-l6-fp32", "minilm-l6-int8",
-    "image-small", "audio-small", "audio-small-int8",
+    "image-small", "image-small-int8", "audio-small", "audio-small-int8",
 )  # fmt: skip
 
 

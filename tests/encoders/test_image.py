@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image, ImageDraw
 
-from imprint.encoders.image import ImageEncoder, image_version, read_card
+from imprint.encoders.image import SHIPPED_8_BIT, ImageEncoder, image_version, read_card
 from imprint.encoders.pixels import PixelRecipe, View, border_color, prepared, squared
 from imprint.encoders.protocol import Encoder
 from imprint.errors import InvalidOptionError, ModalityMismatchError, ModelHashError
@@ -144,9 +144,21 @@ def test_the_bank_was_made_by_the_encoder_it_ships_with(shipped):
     from safetensors import safe_open
 
     path = shipped._path.parents[1] / "banks" / "image-small.safetensors"
-    assert path.stat().st_size < 600_000
+    assert path.stat().st_size < 700_000
     with safe_open(path, framework="numpy") as bank:
         assert bank.metadata()["encoder"] == shipped.version
+
+
+def test_the_8_bit_twin_is_close_to_it_and_never_taken_for_it(shipped):
+    twin = ImageEncoder.shipped(SHIPPED_8_BIT)
+    assert twin.name == "image-small-int8"
+    assert twin.dim == shipped.dim
+    assert twin.version.partition("@")[2] != shipped.version.partition("@")[2]
+    assert twin._path.stat().st_size <= 4_000_000
+    samples = list(pictures(6))
+    close = (twin.encode(samples) * shipped.encode(samples)).sum(axis=1)
+    assert close.min() > 0.9
+    np.testing.assert_array_equal(twin.background, shipped.background)
 
 
 def test_text_is_refused(shipped):

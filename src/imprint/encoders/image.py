@@ -1,4 +1,4 @@
-"""Image encoders: any ONNX network with a card, and `image-small`, which ships in the package.
+"""Image encoders: any ONNX network with a card, and those that ship in the package.
 
 Every picture is run alone, so its vector never depends on what else is in the call; a batch is
 spread over a few threads instead (the runtime releases the GIL).
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 KIND = "image-onnx.v1"
 SHIPPED = "image-small"
+SHIPPED_8_BIT = "image-small-int8"
 _MODELS = Path(__file__).parent / "models"
 
 
@@ -79,10 +80,10 @@ class ImageEncoder:
         self._dim: int | None = card.get("dim")
 
     @classmethod
-    def shipped(cls) -> ImageEncoder:
-        """`image-small`, from inside the package."""
-        card = read_card(_MODELS / f"{SHIPPED}.json")
-        return cls(_MODELS / f"{SHIPPED}.onnx", card, background=lambda: read_bank(SHIPPED))
+    def shipped(cls, name: str = SHIPPED) -> ImageEncoder:
+        """An encoder from inside the package; the 8-bit one shares the bank of its fp32 twin."""
+        card = read_card(_MODELS / f"{name}.json")
+        return cls(_MODELS / f"{name}.onnx", card, background=lambda: read_bank(SHIPPED))
 
     @property
     def dim(self) -> int:

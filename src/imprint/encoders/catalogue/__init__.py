@@ -4,6 +4,7 @@
     minilm-l6-fp32   text, exact                                  "
     minilm-l6-int8   text, 8-bit                                  "
     image-small      images                                       ships in the package
+    image-small-int8 images, convolutions in 8-bit                "
     audio-small      short words and sounds                       ships in the package
     audio-small-int8 the same, convolutions in 8-bit              "
     toy-text, toy-image, toy-audio                                 for tests, nothing to fetch
@@ -234,18 +235,19 @@ def _minilm(variant: Variant, about: str) -> _Entry:
     )
 
 
-def _image_small_version(cache: ModelCache | None) -> str | None:
-    del cache
-    try:
-        return _image_small().version
-    except (InvalidOptionError, ModelHashError):
-        return None
+def _image_small(name: str, about: str) -> _Entry:
+    def opened(_desk: _Desk | None = None) -> Encoder:
+        from imprint.encoders.image import ImageEncoder
 
+        return ImageEncoder.shipped(name)
 
-def _image_small() -> Encoder:
-    from imprint.encoders.image import ImageEncoder
+    def version(_cache: ModelCache | None) -> str | None:
+        try:
+            return opened().version
+        except (InvalidOptionError, ModelHashError):
+            return None
 
-    return ImageEncoder.shipped()
+    return _Entry("image", about, "Apache-2.0, see its card", version, opened)
 
 
 def _audio_small(name: str, about: str) -> _Entry:
@@ -284,12 +286,11 @@ _BUILT_IN: dict[str, _Entry] = {
     ),
     minilm.variant_name("fp32"): _minilm("fp32", "English sentences, 384 wide, fp32"),
     minilm.variant_name("int8"): _minilm("int8", "English sentences, 384 wide, 8-bit"),
-    "image-small": _Entry(
-        "image",
-        "photos, textures and line drawings; ships in the package",
-        "Apache-2.0, see its card",
-        _image_small_version,
-        lambda _desk: _image_small(),
+    "image-small": _image_small(
+        "image-small", "photos, surfaces and line drawings; ships in the package"
+    ),
+    "image-small-int8": _image_small(
+        "image-small-int8", "the same, convolutions in 8-bit: faster, vectors of its own"
     ),
     "audio-small": _audio_small(
         "audio-small", "short words and everyday sounds; ships in the package"
