@@ -146,15 +146,16 @@ def encoded_by(encoders: dict, samples: list) -> dict:
 
 
 def latency(encoder: SoundEncoder, seconds: float, rate_hz: int) -> dict:
+    """Milliseconds of processor time of the one thread that works: others do not count."""
     wave = 0.1 * np.random.default_rng(0).normal(size=round(seconds * rate_hz))
     sample = to_sample(Sound(wave.astype(np.float32), rate_hz), "audio")
     for _ in range(5):
         encoder.encode([sample])
     took = []
     for _ in range(50):
-        began = time.perf_counter()
+        began = time.thread_time()
         encoder.encode([sample])
-        took.append(1000 * (time.perf_counter() - began))
+        took.append(1000 * (time.thread_time() - began))
     found = np.percentile(took, [50, 10, 90]).round(2)
     return dict(zip(("median_ms", "p10_ms", "p90_ms"), found.tolist(), strict=True))
 
@@ -174,9 +175,11 @@ CLIPS = tuple((f"ESC-10, 5-way {n_shot}-shot", "mixed", n_shot) for n_shot in (1
 def measured(options: argparse.Namespace) -> dict:
     encoders = {name: SoundEncoder.shipped(name) for name in (SHIPPED, SHIPPED_8_BIT)}
     lines = {}
-    for found, tasks in ((digits(options.data), DIGITS), (environment(options.data), CLIPS)):
-        rows = encoded_by(encoders, found.samples)
-        lines |= scored(found, rows, tasks, options.episodes, options.seed)
+    for read, tasks in ((digits, DIGITS), (environment, CLIPS)):
+        if not options.speed_only:
+            found = read(options.data)
+            rows = encoded_by(encoders, found.samples)
+            lines |= scored(found, rows, tasks, options.episodes, options.seed)
     speed = {}
     for name, one in encoders.items():
         for seconds, rate_hz in ((1.0, 16_000), (5.0, 16_000), (5.0, 44_100)):
@@ -185,7 +188,7 @@ def measured(options: argparse.Namespace) -> dict:
         "encoders": [one.version for one in encoders.values()],
         "episodes": options.episodes,
         "accuracy": lines,
-        "one recording, one thread": speed,
+        "ms of one thread's processor time": speed,
     }
 
 
@@ -194,6 +197,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--data", type=Path, required=True, help="folder of the data sets")
     options.add_argument("--episodes", type=int, default=600)
     options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--speed-only", action="store_true")
     options.add_argument("--json", type=Path, help="where to write the figures")
     return options
 
@@ -201,7 +205,7 @@ def parser() -> argparse.ArgumentParser:
 def main() -> None:
     options = parser().parse_args()
     figures = measured(options)
-    print(json.dumps(figures["one recording, one thread"], indent=2))
+    print(json.dumps(figures["ms of one thread's processor time"], indent=2))
     if options.json:
         options.json.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
 
