@@ -14,6 +14,7 @@ from imprint.errors import InvalidOptionError, InvalidTableError
 if TYPE_CHECKING:
     from imprint import Collection, Workspace
     from imprint.cli.session import Session
+    from imprint.encoders.bert_graph import Variant
     from imprint.settings import Settings
     from imprint.train.adapt.plan import Adaptation, AdaptPlan
 
@@ -48,23 +49,32 @@ def adapt_command(session: Session, *, table: str | None, **choices: Any) -> Non
       imprint train adapt --data train.csv --name our-intents
     """
     collection, into = choices.pop("collection"), choices.pop("into")
+    _refuse_mixed(table, collection, into)
+    require_torch()
+    columns = {name: choices.pop(name) for name in ("text_column", "label_column")}
+    if collection is None:
+        result = _adapted(session, _of_table(session, Path(str(table)), columns), choices)
+    else:
+        result = _adapted_to(session, collection, into, choices)
+    session.show(_document(result, choices["name"], into), _text(result, choices["name"]))
+
+
+def _refuse_mixed(table: str | None, collection: str | None, into: str | None) -> None:
     if (table is None) == (collection is None):
         raise InvalidOptionError("give either --data or --collection: where the texts come from")
     if into is not None and collection is None:
         raise InvalidOptionError("--into teaches a collection again: name it with --collection")
-    require_torch()
-    columns = {name: choices.pop(name) for name in ("text_column", "label_column")}
-    if collection is None:
-        lessons = _of_table(session, Path(str(table)), columns)
+
+
+def _adapted_to(
+    session: Session, collection: str, into: str | None, choices: dict[str, Any]
+) -> Adaptation:
+    with session.workspace(create=False) as workspace:
+        lessons = _of_collection(session, workspace.collection(collection))
         result = _adapted(session, lessons, choices)
-    else:
-        with session.workspace(create=False) as workspace:
-            taught = workspace.collection(collection)
-            lessons = _of_collection(session, taught)
-            result = _adapted(session, lessons, choices)
-            if into is not None and result.published:
-                _taught_again(session, workspace, into, choices["name"], lessons)
-    session.show(_document(result, choices["name"], into), _text(result, choices["name"]))
+        if into is not None and result.published:
+            _taught_again(session, workspace, into, choices["name"], lessons)
+    return result
 
 
 def _adapted(session: Session, lessons: Lessons, choices: dict[str, Any]) -> Adaptation:
@@ -88,7 +98,7 @@ def _adapted(session: Session, lessons: Lessons, choices: dict[str, Any]) -> Ada
             progress=progress.heard,
         )
         if result.published:
-            variant = "int8" if choices["int8"] else "fp32"
+            variant: Variant = "int8" if choices["int8"] else "fp32"
             add(out, cache_dir=settings.cache, name=choices["name"], variant=variant)
     return result
 

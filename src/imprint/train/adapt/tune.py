@@ -104,7 +104,8 @@ def contrast(vectors: torch.Tensor, classes: torch.Tensor, temperature: float) -
 
     `vectors` (n, d) of length one; examples alone in their class are rivals only.
     """
-    _, number, counts = classes.unique(return_inverse=True, return_counts=True)
+    found = torch.unique(classes, return_inverse=True, return_counts=True)
+    number, counts = found[1], found[2]
     member = functional.one_hot(number, len(counts)).to(vectors.dtype)
     sums = member.T @ vectors
     cosines = vectors @ functional.normalize(sums, dim=1).T
