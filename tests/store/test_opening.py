@@ -19,6 +19,7 @@ from imprint.errors import (
     WorkspaceLockedError,
 )
 from imprint.store import open_store
+from imprint.store.schema import tables
 from store.samples import NOW, add, make, new_support
 from store.small_disk import mounted, unwritable
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 def test_a_new_workspace_says_what_it_is(tmp_path: Path) -> None:
     open_store(tmp_path / "deep" / "w").close()
     card = json.loads((tmp_path / "deep" / "w" / "workspace.json").read_bytes())
-    assert (card["kind"], card["schema"]) == ("workspace.v1", "0001")
+    assert (card["kind"], card["schema"]) == ("workspace.v1", tables.HEAD)
     assert (tmp_path / "deep" / "w" / "imprint.sqlite").exists()
 
 
