@@ -100,10 +100,10 @@ from store.samples import add, make, new_support
 store = open_store({str(tmp_path / "w")!r})
 tenant = store.tenant("acme")
 pets = make(tenant)
-resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, 600_000))
 add(tenant, pets, new_support(1, size=70_000))
 many = [new_support(number, size=3_000) for number in range(3, 300)]
-for supports in ([new_support(2, size=400_000)], many):
+for supports in ([new_support(2, size=700_000)], many):
     try:
         add(tenant, pets, *supports)
     except StorageFullError:
