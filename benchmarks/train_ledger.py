@@ -92,7 +92,7 @@ def asked(recipe: Recipe, folder: Path, args: argparse.Namespace) -> dict[str, o
     import torch
 
     from imprint.train.checkpoint import load_backbone
-    from imprint.train.evaluation import EpisodeShape, score_episodes
+    from imprint.train.evaluation import EpisodeShape, score_shapes
     from imprint.train.methods import make_method
     from imprint.train.methods.protocol import Learner
     from imprint.train.sampling import TEST
@@ -109,14 +109,13 @@ def asked(recipe: Recipe, folder: Path, args: argparse.Namespace) -> dict[str, o
         pool = pool.only(keep)
     settings = {n.removeprefix("method."): v for n, v in report["params"].items()}
     method = make_method(report["method"], chosen(settings, make_method(report["method"])))
+    shapes = [EpisodeShape(*few, recipe.n_query, recipe.n_groups) for few in recipe.shapes]
+    learner = Learner(backbone).eval()
+    asked_of = score_shapes(method, learner, pool, shapes, args.episodes, seed=7, use=TEST)
     scores = {}
-    for n_way, n_shot in recipe.shapes:
-        shape = EpisodeShape(n_way, n_shot, recipe.n_query, recipe.n_groups)
-        score = score_episodes(
-            method, Learner(backbone).eval(), pool, shape, args.episodes, seed=7, use=TEST
-        )
+    for score in asked_of:
         say(f"{folder.name} {score}")
-        scores[f"{n_way}w{n_shot}s"] = {
+        scores[f"{score.n_way}w{score.n_shot}s"] = {
             "accuracy": round(100 * score.accuracy, 2),
             "interval": round(100 * score.interval, 2),
         }

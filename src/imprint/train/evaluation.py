@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from imprint.train.sampling import Draw, draw_episode, fetch, stream
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from imprint.train.methods.protocol import Learner, Method
     from imprint.train.sources.pool import ImagePool
 
@@ -81,23 +84,63 @@ def score_episodes(
     Raises:
         TooFewSupportsError: the pool cannot fill an episode.
     """
-    n_way, n_shot, n_query, n_groups = EpisodeShape(*shape)
-    pool.require(n_way, n_shot + n_query, f"a {n_way}-way {n_shot}-shot episode")
+    asked = [EpisodeShape(*shape)]
+    return score_shapes(method, learner, pool, asked, n_episodes, seed=seed, use=use, half=half)[0]
+
+
+def score_shapes(
+    method: Method,
+    learner: Learner,
+    pool: ImagePool,
+    shapes: Sequence[EpisodeShape],
+    n_episodes: int,
+    *,
+    seed: int,
+    use: int,
+    half: bool = False,
+) -> list[EpisodeScore]:
+    """Ask episodes of several shapes; images are embedded once for all of them.
+
+    Raises:
+        TooFewSupportsError: the pool cannot fill an episode of one of the shapes.
+    """
+    for shape in shapes:
+        use_of = f"a {shape.n_way}-way {shape.n_shot}-shot episode"
+        pool.require(shape.n_way, shape.n_shot + shape.n_query, use_of)
     was_training = learner.training
     learner.eval()
-    features = None if method.adapts else embed_pool(learner, pool, half=half)
-    truth = torch.arange(n_way).repeat_interleave(n_query)
-    accuracies = np.empty(n_episodes)
     with torch.no_grad():
-        for i in range(n_episodes):
-            rng = stream(seed, use, i)
-            draw = draw_episode(pool, n_way, n_shot + n_query, rng, n_groups=n_groups)
-            support, query = _of_draw(learner, pool, draw, features, n_shot, n_way)
-            scores = method.answer(learner, support, query)
-            accuracies[i] = float((scores.argmax(1).cpu() == truth).float().mean())
+        features = None if method.adapts else embed_pool(learner, pool, half=half)
+        scores = []
+        for shape in shapes:
+            rngs = (stream(seed, use, i) for i in range(n_episodes))
+            right = [_accuracy(method, learner, pool, features, shape, rng) for rng in rngs]
+            scores.append(_mean_of(shape, np.array(right)))
     learner.train(was_training)
-    interval = 1.96 * float(accuracies.std(ddof=1)) / n_episodes**0.5 if n_episodes > 1 else 0.0
-    return EpisodeScore(n_way, n_shot, n_query, n_episodes, float(accuracies.mean()), interval)
+    return scores
+
+
+def _mean_of(shape: EpisodeShape, right: npt.NDArray[np.float64]) -> EpisodeScore:
+    n = len(right)
+    interval = 1.96 * float(right.std(ddof=1)) / n**0.5 if n > 1 else 0.0
+    return EpisodeScore(*shape[:3], n, float(right.mean()), interval)
+
+
+def _accuracy(
+    method: Method,
+    learner: Learner,
+    pool: ImagePool,
+    features: torch.Tensor | None,
+    shape: EpisodeShape,
+    rng: np.random.Generator,
+) -> float:
+    """Share of the queries of one episode that are answered right."""
+    n_each = shape.n_shot + shape.n_query
+    draw = draw_episode(pool, shape.n_way, n_each, rng, n_groups=shape.n_groups)
+    support, query = _of_draw(learner, pool, draw, features, shape.n_shot, shape.n_way)
+    chosen = method.answer(learner, support, query).argmax(1).cpu()
+    truth = torch.arange(shape.n_way).repeat_interleave(shape.n_query)
+    return float((chosen == truth).float().mean())
 
 
 def _of_draw(
@@ -112,5 +155,5 @@ def _of_draw(
         held = fetch(pool.images, draw).to(next(learner.parameters()).device)
     else:
         held = features[(draw.rows * pool.n_turns + draw.turns).to(features.device)]
-    grouped = held.unflatten(0, (n_way, -1))
+    grouped = held.reshape(n_way, -1, *held.shape[1:])
     return grouped[:, :n_shot], grouped[:, n_shot:].flatten(0, 1)
