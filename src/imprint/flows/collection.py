@@ -28,6 +28,7 @@ from imprint.flows.judging.report import report_on
 from imprint.flows.policy import Policy, checked_label
 from imprint.flows.teach import teach_batch, teach_one
 from imprint.flows.teaching.feedback import feed_back, live_accuracy
+from imprint.flows.teaching.generated import generated_lesson, taught_vectors
 from imprint.flows.teaching.lessons import label_or_none, lesson_of, lessons_of
 from imprint.flows.teaching.preview import preview
 from imprint.flows.teaching.reverting import revert
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from imprint.flows.judging.advise import Suggestion
     from imprint.flows.judging.report import Report
     from imprint.flows.teaching.feedback import Correction
+    from imprint.flows.teaching.generated import Taught
     from imprint.flows.teaching.preview import Preview
     from imprint.flows.teaching.reverting import Reverted
     from imprint.flows.teaching.review import Held
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
         Sample,
         Support,
         SupportState,
+        UnitVector,
         Verification,
     )
 
@@ -147,6 +150,21 @@ class Collection:
         remaining = iter(pairs)
         while taken := list(islice(remaining, batch)):
             yield from self._teach_taken(taken, origin)
+
+    def taught(self) -> Taught:
+        """Vectors of the real, active supports of classes: what a network may learn from."""
+        return taught_vectors(self._live)
+
+    def teach_generated(
+        self, label: str, vector: UnitVector, *, metadata: dict[str, Any] | None = None
+    ) -> Receipt:
+        """Teach a vector that a network made: it moves the class, and is never evidence.
+
+        Raises:
+            VectorError: the vector is of another width, or not finite.
+        """
+        lesson = generated_lesson(self._live, label, vector, metadata or {})
+        return teach_one(self._live, lesson, self._workspace.act())
 
     def classify(
         self,

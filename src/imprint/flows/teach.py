@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from imprint.errors import (
     ImprintError,
     LabelConflictError,
 )
+from imprint.flows.answering.provenance import new_support_id
 from imprint.flows.teaching.screening import screened, screened_in_order
 from imprint.intake.verdict import refusal
 from imprint.store.ports import Change, NewSupport
@@ -239,7 +239,7 @@ def _conflict(label: str | None) -> LabelConflictError:
 
 def _support(live: LiveCollection, lesson: Lesson, verdict: Verdict) -> NewSupport:
     return NewSupport(
-        support_id=f"s_{secrets.token_hex(10)}",
+        support_id=new_support_id(lesson.origin),
         label=lesson.label,
         state=verdict.support_state,
         encoder_version=lesson.embedding.encoder_version,

@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 from imprint.encoders.image import ImageEncoder, read_card  # noqa: E402
 from imprint.encoders.pixels import PixelRecipe  # noqa: E402
 from imprint.intake.decode import to_sample  # noqa: E402
-from imprint.train.image_small.augment import Dice, drawing_views, photo_views  # noqa: E402
+from imprint.train.augment.image import Dice, drawing_views, photo_views  # noqa: E402
 from imprint.train.image_small.backbone import Trunk  # noqa: E402
 from imprint.train.image_small.local.branch import LocalBranch  # noqa: E402
 from imprint.train.image_small.loop import (  # noqa: E402

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from imprint.errors import OpposedSupportsError
+from imprint.flows.answering.provenance import is_generated
 from imprint.heads.decider import Decider
 from imprint.index.exact import ExactIndex
 from imprint.types import Evidence
@@ -116,15 +117,19 @@ class Snapshot:
     def nearest(
         self, queries: QueryVectors, k: int, similarities: Similarities | None = None
     ) -> list[tuple[Evidence, ...]]:
-        """Nearest supports of each query. Negatives are no evidence for a class and left out."""
+        """Nearest supports of each query; negatives and generated supports are no evidence."""
         labels, row_class = self.decider.labels, self.decider.supports.row_class
         n_negatives = int(np.count_nonzero(row_class < 0))
         found = self.index.nearest(queries, k + n_negatives, similarities)
+        if any(is_generated(support_id) for hits in found for _, support_id, _ in hits):
+            # Counted only where some are met: most collections hold none.
+            n_generated = sum(map(is_generated, self.index.ids))
+            found = self.index.nearest(queries, k + n_negatives + n_generated, similarities)
         return [
             tuple(
                 Evidence(support_id, labels[row_class[row]], similarity)
                 for row, support_id, similarity in hits
-                if row_class[row] >= 0
+                if row_class[row] >= 0 and not is_generated(support_id)
             )[:k]
             for hits in found
         ]

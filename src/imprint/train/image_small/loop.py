@@ -16,7 +16,7 @@ import torch
 from torch import distributed, nn
 from torch.nn import functional
 
-from imprint.train.image_small.augment import (
+from imprint.train.augment.image import (
     Dice,
     cut_and_mixed,
     drawing_views,

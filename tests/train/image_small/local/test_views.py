@@ -5,7 +5,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from imprint.train.image_small.augment import Dice  # noqa: E402
+from imprint.train.augment.image import Dice  # noqa: E402
 from imprint.train.image_small.local.__main__ import train  # noqa: E402
 from imprint.train.image_small.local.boards import FAULTS, drawn_board  # noqa: E402
 from imprint.train.image_small.local.branch import load_branch  # noqa: E402

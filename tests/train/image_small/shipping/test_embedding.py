@@ -5,7 +5,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from imprint.train.image_small.augment import Dice  # noqa: E402
+from imprint.train.augment.image import Dice  # noqa: E402
 from imprint.train.image_small.backbone import Trunk  # noqa: E402
 from imprint.train.image_small.local.branch import LocalBranch  # noqa: E402
 from imprint.train.image_small.local.views import draw_all, surface_views  # noqa: E402

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from imprint.train.image_small.augment import Dice
+from imprint.train.augment.image import Dice
 from imprint.train.image_small.backbone import CosineHead
 from imprint.train.image_small.local.branch import LocalBranch, load_branch, save_branch
 from imprint.train.image_small.local.marks import BROAD, SOFT, THIN

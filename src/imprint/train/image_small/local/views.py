@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from imprint.train.image_small.augment import quarter_turned, warped
+from imprint.train.augment.image import quarter_turned, warped
 from imprint.train.image_small.local.boards import FAULTS, drawn_board
 from imprint.train.image_small.local.grounds import CANVAS_PX, grounds
 from imprint.train.image_small.local.marks import BROAD, SIZES, SOFT, THIN, drawn_mark
 
 if TYPE_CHECKING:
-    from imprint.train.image_small.augment import Dice
+    from imprint.train.augment.image import Dice
 
 LOOKS = ("dark", "bright", "raised", "smooth", "foreign", "noisy", "displaced")
 _LOOKS_OF = {**dict.fromkeys(THIN, 3), **dict.fromkeys(BROAD, 7), **dict.fromkeys(SOFT, 2)}

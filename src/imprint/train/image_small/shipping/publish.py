@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from imprint.encoders.pixels import PixelRecipe
-from imprint.train.image_small.augment import Dice
+from imprint.train.augment.image import Dice
 from imprint.train.image_small.local.branch import load_branch
 from imprint.train.image_small.local.views import board_views, draw_all, surface_views
 from imprint.train.image_small.recipe import load_trunk

@@ -112,6 +112,14 @@ def rectangles(dice: Dice, n: int, height: int, width: int, side: Sequence[float
     return in_rows[:, :, None] & in_columns[:, None, :]
 
 
+def noisy(views: torch.Tensor, dice: Dice, deviation: float = 0.05) -> torch.Tensor:
+    """Add Gaussian noise to every pixel, each image by its own amount of up to `deviation`."""
+    n = len(views)
+    amount = dice.between(n, 0.0, deviation).view(n, 1, 1, 1)
+    noise = torch.randn(views.shape, generator=dice.generator)
+    return (views + amount * noise).clamp_(0.0, 1.0)
+
+
 def quarter_turned(images: torch.Tensor, turns: torch.Tensor) -> torch.Tensor:
     """Turn every image by its own number of quarter turns."""
     turned = images.clone()

@@ -1,0 +1,70 @@
+"""Supports without a sample of their own: the vectors a network made from real ones."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from imprint.errors import VectorError
+from imprint.flows.answering.provenance import GENERATED, is_generated
+from imprint.flows.policy import checked_label
+from imprint.flows.teach import Lesson
+from imprint.types import Embedding, RawItem, Sample
+from imprint.vectors import stacked, unit
+
+if TYPE_CHECKING:
+    from imprint.flows.answering.live import LiveCollection
+    from imprint.types import UnitVector, UnitVectors
+
+
+class Taught(NamedTuple):
+    """Vectors of the real, active supports of classes, with their labels and ids."""
+
+    vectors: UnitVectors
+    labels: tuple[str, ...]
+    support_ids: tuple[str, ...]
+
+
+def taught_vectors(live: LiveCollection) -> Taught:
+    """What a network may learn from here: neither negatives, nor what is held or was generated."""
+    found = [
+        change
+        for change in live.tenant.changes(live.row.collection_id, 0)
+        if change.label is not None
+        and change.state == "active"
+        and not change.removed
+        and not is_generated(change.support_id)
+    ]
+    return Taught(
+        stacked((one.vector for one in found), live.row.dim),
+        tuple(str(one.label) for one in found),
+        tuple(one.support_id for one in found),
+    )
+
+
+def generated_lesson(
+    live: LiveCollection, label: str, vector: UnitVector, metadata: dict[str, Any]
+) -> Lesson:
+    """Make the lesson of one generated vector, marked as what it is.
+
+    Raises:
+        VectorError: the vector has another width than the collection's, or is not finite.
+    """
+    made = np.asarray(vector, dtype=np.float32)
+    if made.shape != (live.row.dim,) or not np.isfinite(made).all():
+        raise VectorError(
+            f"a generated vector must hold {live.row.dim} finite numbers, got {made.shape}"
+        )
+    made = unit(made[None])[0]
+    # There is no content to hash: the vector stands for it.
+    content_hash = hashlib.sha256(made.tobytes()).hexdigest()
+    version = live.row.encoder_version
+    return Lesson(
+        checked_label(label),
+        Sample(live.row.modality, "", content_hash, RawItem(b"")),
+        Embedding(made, version, content_hash),
+        {**metadata, GENERATED: True},
+        GENERATED,
+    )
