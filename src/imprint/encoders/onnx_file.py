@@ -148,6 +148,10 @@ class OnnxFileEncoder:
             self.name, len(samples), self.dim, lambda i: self._vector(samples[i].value)
         )
 
+    def inputs(self, sample: Sample) -> list[Inputs]:
+        """What the file is given for a sample, once for each view: its inputs by name."""
+        return self._views(sample.value)
+
     def _vector(self, value: Any) -> UnitVector:
         views = unit(np.concatenate([self._row(inputs) for inputs in self._views(value)]))
         return views[0] if len(views) == 1 else mean_direction(views)
