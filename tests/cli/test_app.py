@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BUILT = {
-    "train",
+    "train", "bench",
     "demo", "serve", "teach", "classify", "verify", "forget", "labels", "supports", "import",
     "export", "report", "advise", "evaluate", "models", "doctor", "keys", "feedback", "collections",
     "validate", "quarantine", "revert",
     "audit", "encrypt", "tenant", "backup", "restore", "sweep",
 }  # fmt: skip
-LATER = ("reindex", "rollout", "bench")
+LATER = ("reindex", "rollout")
 
 
 def every_command() -> Iterator[tuple[str, click.Command]]:

@@ -36,6 +36,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "report": ("imprint.cli.advise", "Expected accuracy, confusions, what to teach next."),
     "advise": ("imprint.cli.advise", "Say which unlabeled items to label next."),
     "evaluate": ("imprint.cli.judge", "Measure few-shot accuracy on labelled material."),
+    "bench": ("imprint.cli.bench", "Put material to the test: poisoning attacks."),
     "train": ("imprint.cli.train", "Train an encoder on your own classes."),
     "models": ("imprint.cli.models", "List, fetch and add encoders."),
     "serve": ("imprint.cli.serve", "Start the HTTP server."),

@@ -109,7 +109,7 @@ def evaluate_verb(session: Session, *, material: str, html: str | None, **choice
     from imprint.flows.tables import open_table
 
     columns = {name: choices.pop(name) for name in ("text_column", "label_column")}
-    samples, labels = _material(session, open_table(Path(material), **columns))
+    samples, labels = material_of(session, open_table(Path(material), **columns))
     with Progress("evaluate") as progress:
         report = imprint.evaluate(
             samples,
@@ -126,7 +126,8 @@ def evaluate_verb(session: Session, *, material: str, html: str | None, **choice
     session.show(report.to_json(), report.to_text())
 
 
-def _material(session: Session, table: Table) -> tuple[Any, list[str]]:
+def material_of(session: Session, table: Table) -> tuple[Any, list[str]]:
+    """Samples (or vectors) and labels of a table; says how many rows are left out."""
     from imprint.flows.tables import TableRow
 
     if table.vectors is not None:
