@@ -15,6 +15,7 @@ def plain_voice(**changes):
     steady = {
         "tract": 1.0, "pitch_hz": 120.0, "pitch_fall": 0.0, "pace": 1.0, "tilt": 0.5,
         "breath": 0.0, "width": 1.0, "blur_s": 0.03, "slur": 0.0,
+        "accent": (1.0, 1.0, 1.0), "hush": 1.0,
     }  # fmt: skip
     return Voice(**{**steady, **changes})
 
