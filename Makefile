@@ -50,7 +50,7 @@ $(VENV)/.installed-dev: $(PINS) | $(PY)
 $(VENV)/.installed-train: $(PINS) | $(VENV)/.installed-dev
 	@echo "Installing the training extra into $(VENV)"
 	@$(PY) -c 'import torch' 2>/dev/null || $(PIP) "$(TORCH)"
-	@$(PIP) --editable ".[serve,dev,train]" sentence-transformers
+	@$(PIP) --editable ".[serve,dev,train]" sentence-transformers mlflow
 	@touch $@
 
 setup: $(VENV)/.installed-dev
