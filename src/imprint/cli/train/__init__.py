@@ -19,9 +19,9 @@ def train_verb() -> None:
 
 
 def _filled() -> None:
-    from imprint.cli.train import adapt, run, runs
+    from imprint.cli.train import adapt, compress, run, runs
 
-    for command in (*run.COMMANDS, *adapt.COMMANDS, *runs.COMMANDS):
+    for command in (*run.COMMANDS, *adapt.COMMANDS, *compress.COMMANDS, *runs.COMMANDS):
         train_verb.add_command(command)
 
 

@@ -117,7 +117,9 @@ def match(
         rows = student(images)
         loss = matching_loss(rows, to_teacher(rows), wanted, plan.temperature)
         if not torch.isfinite(loss):
-            raise DivergedError(f"the loss was {float(loss.detach())} at step {step:,}; lower --rate")
+            raise DivergedError(
+                f"the loss was {float(loss.detach())} at step {step:,}; lower --rate"
+            )
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
