@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from imprint.errors import InvalidOptionError
+from imprint.errors import InvalidOptionError, RetentionOverError
 from imprint.flows.policy import checked_label
 from imprint.store.ports import Revision
 from imprint.types import as_json
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from imprint.flows.answering.live import LiveCollection
     from imprint.flows.workspace import Workspace
     from imprint.store.ports import Change
@@ -41,10 +43,12 @@ def revert(
 ) -> Reverted:
     """Make a collection, or one class of it, what it was right after write `sequence`.
 
-    Supports that were erased or purged since stay gone. Policies stay as they are.
+    Supports that were erased since stay gone. What had expired and comes back gets as long a life
+    again. Policies stay as they are.
 
     Raises:
         InvalidOptionError: there was no such write.
+        RetentionOverError: something of that time was forgotten longer ago than it is kept.
         LabelConflictError: a sample of that time is taught under another class now.
     """
     place = live.row.collection_id
@@ -52,6 +56,9 @@ def revert(
     if not 0 <= sequence <= now_at:
         raise InvalidOptionError(f"sequence must be within 0 .. {now_at}, got {sequence}")
     named = None if label is None else checked_label(label)
+    moment = workspace.clock()
+    _refuse_lost(live, sequence, named, moment)
+    live.level()  # what has expired goes first
     then = {one.support_id: one for one in live.tenant.as_of(place, sequence)}
     now = {one.support_id: one for one in live.tenant.changes(place, 0)}
     steps = [
@@ -60,6 +67,7 @@ def revert(
         if (step := _step(now.get(support_id), then.get(support_id), named)) is not None
     ]
     detail = {"to_sequence": sequence, "n_supports": len(steps)}
+    steps = [_renewed(live, step, moment) for step in steps]
     if steps:
         with workspace.writing("revert", live.row.name, detail) as writing:
             now_at = writing.revise_supports(place, steps)
@@ -67,6 +75,33 @@ def revert(
     n_restored = sum(step.support_id not in now for step in steps)
     n_changed = len(steps) - n_removed - n_restored
     return Reverted(sequence, n_restored, n_removed, n_changed, now_at)
+
+
+def _refuse_lost(live: LiveCollection, sequence: int, label: str | None, now: datetime) -> None:
+    retention = live.policy.retention
+    if retention is None:
+        return
+    labels = live.tenant.lifetimes.lost(live.row.collection_id, sequence, now - retention)
+    n_lost = len(labels) if label is None else labels.count(label)
+    if n_lost:
+        raise RetentionOverError(
+            f"{n_lost} supports of that time were forgotten more than "
+            f"{retention.total_seconds() / 86_400:g} days ago, which is as long as this collection "
+            "keeps them; return to a later write, or teach them again"
+        )
+
+
+def _renewed(live: LiveCollection, step: Revision, now: datetime) -> Revision:
+    """The step; where its support had expired, with as long a life again."""
+    if step.removed:
+        return step
+    max_age = live.policy.max_age
+    life = live.tenant.lifetimes.life(live.row.collection_id, step.support_id)
+    ends = life.ends(max_age)
+    if ends is None or ends > now:
+        return step
+    length = ends - life.taught_at
+    return replace(step, renewed_until=now + (length if max_age is None else min(length, max_age)))
 
 
 def _step(now: Change | None, then: Change | None, label: str | None) -> Revision | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from imprint.encoders.banks import read_screening
 from imprint.errors import OpposedSupportsError
+from imprint.flows.teaching.copies import Copies
 from imprint.intake.quality.limits import QualityLimits
 from imprint.intake.quality.sample import quality_checks
 from imprint.intake.screen.checks import Footing, screening_checks, stability_check
@@ -41,6 +42,7 @@ class Screener:
         card = ScreeningCard.from_json(read_screening(encoder.name))
         self.yardstick = Yardstick.of(card, encoder.background, encoder.dim)
         self._queries: deque[UnitVector] = deque(maxlen=MOST_QUERIES)
+        self.copies = Copies()
         self._footing: Footing | None = None
         self._lock = threading.Lock()
 
@@ -125,22 +127,31 @@ def screened(live: LiveCollection, lesson: Lesson) -> Verdict:
 def screened_in_order(live: LiveCollection, lessons: Sequence[Lesson]) -> list[Verdict]:
     """Judge lessons one after the other, each with the active ones before it counted as taught."""
     supports = live.level().decider.supports
-    verdicts = []
+    verdicts: list[Verdict] = []
+    before: list[Lesson] = []
     for lesson in lessons:
-        verdicts.append(judged(live, lesson, supports))
+        verdicts.append(judged(live, lesson, supports, before))
         if verdicts[-1].state == "active":
+            before.append(lesson)
             with suppress(OpposedSupportsError):
                 supports = supports.added(lesson.embedding.vector, lesson.label)
     return verdicts
 
 
-def judged(live: LiveCollection, lesson: Lesson, supports: SupportSet) -> Verdict:
-    """Add up all checks of one lesson under the owner's policy."""
+def judged(
+    live: LiveCollection, lesson: Lesson, supports: SupportSet, before: Sequence[Lesson] = ()
+) -> Verdict:
+    """Add up all checks of one lesson under the owner's policy.
+
+    `before` are lessons of its batch that are not stored yet.
+    """
     policy = live.policy
     if policy.screening == "off":
         return verdict_of(lesson.checks, "off")
-    checks = screener_of(live).checks(lesson.embedding.vector, lesson.label, supports, live.n_held)
-    return verdict_of((*lesson.checks, *checks), policy.screening)
+    screener = screener_of(live)
+    checks = screener.checks(lesson.embedding.vector, lesson.label, supports, live.n_held)
+    copies = screener.copies.checks(live, lesson, before)
+    return verdict_of((*lesson.checks, *checks, *copies), policy.screening)
 
 
 def checks_now(
