@@ -301,6 +301,12 @@ class IdempotencyConflictError(ConflictError):
     code = "idempotency_conflict"
 
 
+class RetentionOverError(ConflictError):
+    """What is asked back was forgotten longer ago than the collection keeps it."""
+
+    code = "retention_over"
+
+
 class RunChangedError(ConflictError):
     """A training run exists already, or was started with other settings than it is resumed with."""
 

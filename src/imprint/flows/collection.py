@@ -15,6 +15,7 @@ from imprint.errors import (
 )
 from imprint.flows.answering.decoding import sample_of
 from imprint.flows.answering.encoding import embed
+from imprint.flows.answering.expiry import checked_expiry
 from imprint.flows.answering.recognizer import verification
 from imprint.flows.bundle import write_bundle
 from imprint.flows.classify import (
@@ -36,6 +37,7 @@ from imprint.flows.teaching.review import held, reject, relabel, set_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from datetime import datetime
     from pathlib import Path
 
     from imprint.encoders.protocol import Encoder
@@ -112,6 +114,7 @@ class Collection:
         origin: str = "library",
         idempotency_key: str | None = None,
         media_type: str | None = None,
+        expires_at: datetime | None = None,
     ) -> Receipt:
         """Teach one example of a class; the class is made by its first example.
 
@@ -122,6 +125,9 @@ class Collection:
         (its `state` says so), the next `classify` can answer with it. Teaching the very same sample
         again under the same label changes nothing and returns the same support.
 
+        From `expires_at` on the support answers no more; a collection's `max_age_days` can end it
+        sooner.
+
         Raises:
             InvalidInputError: the label or the source is refused; `checks` says what was measured.
             LabelConflictError: the same sample is taught under another label.
@@ -130,6 +136,9 @@ class Collection:
         lesson = lesson_of(
             self._live, label, source, metadata=metadata, origin=origin, media_type=media_type
         )
+        if expires_at is not None:
+            until = checked_expiry(expires_at, self._workspace.clock())
+            lesson = replace(lesson, expires_at=until)
         return teach_one(self._live, lesson, self._workspace.act(), idempotency_key)
 
     def teach_many(

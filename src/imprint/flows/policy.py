@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from datetime import timedelta
+from typing import Any, Literal, get_args
 
 from imprint.errors import InvalidLabelError, InvalidNameError, InvalidOptionError
 from imprint.intake.masking import MASKS
@@ -13,6 +14,10 @@ from imprint.intake.quality.limits import QualityLimits
 from imprint.intake.verdict import MODES, Mode
 
 LABEL_LIMIT = 200
+Eviction = Literal["refuse", "oldest", "redundant"]
+EVICTIONS: tuple[Eviction, ...] = get_args(Eviction)
+MOST_DAYS = 36_500
+_LEAST_DAYS = {"max_age_days": 0.001, "retention_days": 0.0}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -31,6 +36,11 @@ class Policy:
 
     `mask` names kinds of personal data that are replaced in texts before they are embedded or
     stored, and in queries: "email", "iban", "card", "ip", "phone".
+
+    `max_age_days` is how long a support answers at most. `retention_days` is how long a forgotten
+    or expired one can be brought back before `imprint sweep` erases it. `eviction` says what
+    happens where one support more would pass the tenant's limit: "refuse" it, or forget the
+    "oldest" or the most "redundant" support of its class (see docs/operations/lifecycle.md).
     """
 
     false_accept_rate: float = 0.05
@@ -40,6 +50,9 @@ class Policy:
     screening: Mode = "quarantine"
     quality: dict[str, float] = field(default_factory=dict)
     mask: tuple[str, ...] = ()
+    max_age_days: float | None = None
+    retention_days: float | None = None
+    eviction: Eviction = "refuse"
 
     @classmethod
     def of(cls, policy: Policy | dict[str, Any] | None) -> Policy:
@@ -72,6 +85,16 @@ class Policy:
         """Shape this policy as a JSON object."""
         return {**asdict(self), "mask": list(self.mask)}
 
+    @property
+    def max_age(self) -> timedelta | None:
+        """How long a support answers at most."""
+        return None if self.max_age_days is None else timedelta(days=self.max_age_days)
+
+    @property
+    def retention(self) -> timedelta | None:
+        """How long what is gone can be brought back; None: until it is erased."""
+        return None if self.retention_days is None else timedelta(days=self.retention_days)
+
     def _check(self) -> None:
         # heads are looked up here, not at import: `import imprint` stays light.
         from imprint.heads import HEADS
@@ -86,10 +109,24 @@ class Policy:
         QualityLimits.of(self.quality)
         if not isinstance(self.mask, tuple) or not all(kind in MASKS for kind in self.mask):
             raise InvalidOptionError(f"policy field mask lists some of {', '.join(MASKS)}")
+        self._check_lifetimes()
         if self.head != "auto" and self.head not in HEADS:
             raise InvalidOptionError(
                 f"policy field head must be auto or one of {', '.join(sorted(HEADS))}"
             )
+
+    def _check_lifetimes(self) -> None:
+        for name, least in _LEAST_DAYS.items():
+            days = getattr(self, name)
+            if days is None:
+                continue
+            is_number = isinstance(days, int | float) and not isinstance(days, bool)
+            if not is_number or not least <= days <= MOST_DAYS:
+                raise InvalidOptionError(
+                    f"policy field {name} must be null or within {least:g} .. {MOST_DAYS:,} days"
+                )
+        if self.eviction not in EVICTIONS:
+            raise InvalidOptionError(f"policy field eviction must be one of {', '.join(EVICTIONS)}")
 
 
 def checked_name(name: str) -> str:

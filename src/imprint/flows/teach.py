@@ -14,6 +14,7 @@ from imprint.errors import (
     ImprintError,
     LabelConflictError,
 )
+from imprint.flows.answering.expiry import end_of
 from imprint.flows.answering.provenance import new_support_id
 from imprint.flows.teaching.screening import screened, screened_in_order
 from imprint.intake.verdict import refusal
@@ -44,6 +45,8 @@ class Lesson:
     origin: str
     # What was measured on the way here: quality of the sample, stability of its embedding.
     checks: tuple[Check, ...] = ()
+    # When it is to stop answering; None: when the collection's maximum age says so.
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,7 @@ def teach_one(
     except DuplicateSupportError:
         # Another writer stored the very same sample between our look and our write.
         return _of_other_writer(live, lesson, nearest)
-    live.apply(_change(support, sequence))
+    live.apply(_change(support, sequence), end_of(live.policy.max_age, support.expires_at, act.now))
     return receipt
 
 
@@ -249,6 +252,7 @@ def _support(live: LiveCollection, lesson: Lesson, verdict: Verdict) -> NewSuppo
         raw=lesson.sample.raw if live.policy.keep_raw and lesson.sample.raw.content else None,
         origin=lesson.origin,
         metadata=_noted(lesson.metadata, verdict),
+        expires_at=lesson.expires_at,
     )
 
 

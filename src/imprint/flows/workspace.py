@@ -307,7 +307,9 @@ class Workspace:
             )
         live = self._shared.live.get((self._tenant, name))
         if live is None or live.row.collection_id != row.collection_id:
-            live = LiveCollection(row, self.store_view, self.shelf, self.pool)
+            live = LiveCollection(
+                row, self.store_view, self.shelf, self.pool, lambda: self.act().now
+            )
             self._shared.live[(self._tenant, name)] = live
         return Collection(self, live)
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from imprint.store.custody import Custody
+    from imprint.store.erasing.lifetimes import Lifetimes
     from imprint.store.quota.limits import Quotas
     from imprint.store.trail.trail import Trail
     from imprint.types import Modality, RawItem, Support, SupportState, UnitVector
@@ -42,7 +43,8 @@ class CollectionRow:
 class NewSupport:
     """A support about to be stored with its embedding and (unless embedding-only) raw bytes.
 
-    `label` None marks a negative: a sample of no class ("not this one").
+    `label` None marks a negative: a sample of no class ("not this one"). `expires_at` is when it
+    is to stop answering; None: when its collection's maximum age says so.
     """
 
     support_id: str
@@ -54,6 +56,7 @@ class NewSupport:
     raw: RawItem | None = field(repr=False)
     origin: str
     metadata: dict[str, Any] = field(default_factory=dict)
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +79,16 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """What a support is to become: its label, its state, and whether it is forgotten."""
+    """What a support is to become: its label, its state, and whether it is forgotten.
+
+    With `renewed_until`, a support that is brought back lives until then, whatever its age.
+    """
 
     support_id: str
     label: str | None
     state: SupportState
     removed: bool = False
+    renewed_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,11 +180,16 @@ class Transaction(Protocol):
         ...
 
     def remove_supports(
-        self, collection_id: str, support_ids: Sequence[str], *, erase: bool
+        self,
+        collection_id: str,
+        support_ids: Sequence[str],
+        *,
+        erase: bool,
+        reason: str | None = None,
     ) -> int:
         """Forget supports; returns the new sequence. `erase` destroys vector and raw bytes too.
 
-        What was forgotten before can still be erased.
+        What was forgotten before can still be erased. `reason` says in a word why they go.
 
         Raises:
             SupportNotFoundError: one of them is not there (nothing is removed then).
@@ -221,6 +233,11 @@ class Transaction(Protocol):
 
 class TenantStore(Protocol):
     """Everything of one tenant. Reads see the last commit, by any process."""
+
+    @property
+    def lifetimes(self) -> Lifetimes:
+        """When supports expire, and until when they can be brought back."""
+        ...
 
     def transaction(
         self,

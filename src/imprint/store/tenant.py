@@ -13,6 +13,7 @@ from imprint.errors import (
     ImprintError,
     SupportNotFoundError,
 )
+from imprint.store.erasing.lifetimes import Lifetimes
 from imprint.store.rows import (
     from_json,
     to_answer,
@@ -58,6 +59,7 @@ class SqlTenantStore:
         self._store = store
         self._name = name
         self._known: int | None = None
+        self.lifetimes = Lifetimes(store.connections, self._place)
 
     @contextmanager
     def transaction(

@@ -12,7 +12,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from imprint.errors import ConflictError, InvalidOptionError, ReadOnlyError
+from imprint.errors import BusyError, ConflictError, InvalidOptionError, ReadOnlyError
+from imprint.flows.answering.expiry import due_now, earlier, evict_due
 from imprint.flows.answering.snapshot import Snapshot
 from imprint.flows.policy import Policy
 from imprint.heads.calibration import Calibration
@@ -41,11 +42,15 @@ class LiveCollection:
         tenant: TenantStore,
         shelf: EncoderShelf,
         pool: ThreadPoolExecutor,
+        clock: Callable[[], datetime],
     ) -> None:
         self.row = row
         self.tenant = tenant
         self._shelf = shelf
         self._pool = pool
+        self.clock = clock
+        # When the next support stops answering; None where none ever does.
+        self._next_expiry: datetime | None = None
         self._lock = threading.RLock()
         self._snapshot: Snapshot | None = None
         self._by_content: dict[str, tuple[str, str | None]] = {}
@@ -81,7 +86,16 @@ class LiveCollection:
         return snapshot
 
     def level(self) -> Snapshot:
-        """Return the snapshot of the newest committed write; its calibration may be older."""
+        """Return the snapshot of the newest committed write; its calibration may be older.
+
+        What has expired since the last call is taken out first, as a write.
+        """
+        snapshot = self._newest()
+        if self._next_expiry is not None and (now := self.clock()) >= self._next_expiry:
+            return self._without_expired(now)
+        return snapshot
+
+    def _newest(self) -> Snapshot:
         sequence = self.tenant.sequence(self.row.collection_id)
         snapshot = self._snapshot
         if snapshot is None or snapshot.sequence < sequence:
@@ -89,9 +103,13 @@ class LiveCollection:
                 snapshot = self._caught_up(sequence)
         return snapshot
 
-    def apply(self, change: Change) -> None:
-        """Take this process's own write without reading it back, when nothing came between."""
+    def apply(self, change: Change, ends: datetime | None) -> None:
+        """Take this process's own write without reading it back, when nothing came between.
+
+        `ends` is when the support stops answering.
+        """
         with self._lock:
+            self._next_expiry = earlier(self._next_expiry, ends)
             snapshot = self._snapshot
             if snapshot is None or snapshot.sequence != change.sequence - 1:
                 return
@@ -174,6 +192,7 @@ class LiveCollection:
         self.row = row
         if snapshot is not None and same_policy:
             changes = self.tenant.changes(self.row.collection_id, snapshot.sequence)
+            self._next_expiry = earlier(self._next_expiry, self._first_end(snapshot.sequence))
             reached = max([sequence, *(change.sequence for change in changes)])
             following = snapshot.with_changes(changes, reached)
             if following is not None:
@@ -182,6 +201,7 @@ class LiveCollection:
                 self._snapshot = following
                 return following
         changes = self.tenant.changes(self.row.collection_id, 0)
+        self._next_expiry = self._first_end()
         reached = max([sequence, *(change.sequence for change in changes)])
         self._by_content.clear()
         self._content_of.clear()
@@ -191,6 +211,29 @@ class LiveCollection:
         saved = self._saved() if same_policy else None
         self._snapshot = self._build(changes, reached, self.policy, saved=saved)
         return self._snapshot
+
+    def _first_end(self, after: int = 0, beyond: datetime | None = None) -> datetime | None:
+        lifetimes, max_age = self.tenant.lifetimes, self.policy.max_age
+        return lifetimes.next_expiry(self.row.collection_id, max_age, after=after, beyond=beyond)
+
+    def _without_expired(self, now: datetime) -> Snapshot:
+        max_age = self.policy.max_age
+        try:
+            evict_due(self.tenant, self.row, max_age, now)
+        except (ReadOnlyError, BusyError):
+            # It cannot be written now: it does not answer all the same.
+            due = set(due_now(self.tenant, self.row, max_age, now))
+            with self._lock:
+                snapshot = self._newest()
+                changes = self.tenant.changes(self.row.collection_id, 0)
+                kept = [one for one in changes if one.support_id not in due]
+                self._snapshot = self._build(kept, snapshot.sequence, self.policy)
+                self._next_expiry = self._first_end(beyond=now)
+                return self._snapshot
+        with self._lock:
+            snapshot = self._newest()
+            self._next_expiry = self._first_end(beyond=now)
+            return snapshot
 
     def _saved(self) -> tuple[int, Calibration] | None:
         row = self.tenant.generation(self.row.collection_id)

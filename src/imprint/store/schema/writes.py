@@ -79,6 +79,7 @@ FORGET = (
         removed_sequence=bindparam("removed"),
         changed_sequence=bindparam("changed"),
         removed_at=func.coalesce(supports.c.removed_at, bindparam("at")),
+        reason=func.coalesce(bindparam("why"), supports.c.reason),
     )
 )
 # Of a support that is not erased, whether live or forgotten.
@@ -88,6 +89,8 @@ TO_REVISE = select(
     supports.c.state,
     supports.c.removed_sequence,
     supports.c.removed_at,
+    supports.c.expires_at,
+    supports.c.reason,
 ).where(
     supports.c.collection == bindparam("number"),
     supports.c.support_id == bindparam("support_id"),
@@ -102,6 +105,8 @@ REVISE = (
         state=bindparam("new_state"),
         removed_sequence=bindparam("removed"),
         removed_at=bindparam("gone_at"),
+        expires_at=bindparam("until"),
+        reason=bindparam("why"),
         changed_sequence=bindparam("changed"),
     )
 )

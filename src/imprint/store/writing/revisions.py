@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import IntegrityError
 
 from imprint.errors import LabelConflictError, SupportNotFoundError
+from imprint.store.rows import to_number
 from imprint.store.schema import writes
+from imprint.store.schema.lifetimes import RENEWED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +52,7 @@ def _found(scope: Scope, number: int, support_id: str) -> Columns:
 
 
 def _before(number: int, sequence: int, row: Columns) -> Values:
-    added, label, state, removed, _ = row
+    added, label, state, removed = row[:4]
     return {
         "collection": number,
         "added_sequence": added,
@@ -62,15 +64,21 @@ def _before(number: int, sequence: int, row: Columns) -> Values:
 
 
 def _after(scope: Scope, number: int, sequence: int, one: Revision, row: Columns) -> Values:
-    added, _, _, removed, removed_at = row
+    added, _, _, removed, removed_at, until, why = row
     gone: Values = {"removed": None, "gone_at": None}
     if one.removed:
         gone = {"removed": removed or sequence, "gone_at": removed_at or scope.now}
+    elif one.renewed_until is not None:
+        until, why = to_number(one.renewed_until), RENEWED
+    elif removed is not None:
+        why = None  # why it was gone; it is back
     return {
         "number": number,
         "added": added,
         "new_label": one.label,
         "new_state": one.state,
         "changed": sequence,
+        "until": until,
+        "why": why,
         **gone,
     }

@@ -6,7 +6,7 @@ import hashlib
 import zlib
 from typing import TYPE_CHECKING
 
-from imprint.store.rows import to_json
+from imprint.store.rows import to_json, to_number_or_none
 from imprint.store.sealing.records import (
     embedding_place,
     file_place,
@@ -45,7 +45,7 @@ def support_values(scope: Scope, number: int, at: int, support: NewSupport) -> V
         "size_bytes": len(support.raw.content) if support.raw else 0,
         "erased_at": None,
         "removed_at": None,
-        "expires_at": None,
+        "expires_at": to_number_or_none(support.expires_at),
         "reason": None,
         "sealed": sealed,
         "sealed_by": None if sealer is None else sealer.number,

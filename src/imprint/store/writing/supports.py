@@ -55,7 +55,14 @@ class SupportWrites:
         self._scope.session.run(writes.ADVANCE, {"number": number, "new_sequence": sequences[-1]})
         return sequences
 
-    def remove(self, collection_id: str, support_ids: Sequence[str], *, erase: bool) -> int:
+    def remove(
+        self,
+        collection_id: str,
+        support_ids: Sequence[str],
+        *,
+        erase: bool,
+        reason: str | None = None,
+    ) -> int:
         """See Transaction."""
         number, sequence, _, _ = self._scope.collection(collection_id)
         places = [self._place(number, one, erase=erase) for one in dict.fromkeys(support_ids)]
@@ -66,7 +73,7 @@ class SupportWrites:
             writes.FORGET,
             [
                 {"number": number, "added": added, "removed": before or sequence}
-                | {"changed": sequence, "at": self._scope.now}
+                | {"changed": sequence, "at": self._scope.now, "why": reason}
                 for added, before in places
             ],
         )

@@ -49,10 +49,15 @@ class SqlTransaction:
         return self._supports.add(collection_id, supports)
 
     def remove_supports(
-        self, collection_id: str, support_ids: Sequence[str], *, erase: bool
+        self,
+        collection_id: str,
+        support_ids: Sequence[str],
+        *,
+        erase: bool,
+        reason: str | None = None,
     ) -> int:
         """See Transaction."""
-        return self._supports.remove(collection_id, support_ids, erase=erase)
+        return self._supports.remove(collection_id, support_ids, erase=erase, reason=reason)
 
     def revise_supports(self, collection_id: str, revisions: Sequence[Revision]) -> int:
         """See Transaction."""
