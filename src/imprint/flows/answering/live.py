@@ -55,7 +55,7 @@ class LiveCollection:
         self._snapshot: Snapshot | None = None
         self._by_content: dict[str, tuple[str, str | None]] = {}
         self._content_of: dict[str, str] = {}
-        self._held: set[str] = set()
+        self._held: dict[str, str | None] = {}
         self._pending: Future[None] | None = None
         self._saved_generation = -1
         # A rule of the library's caller that masks texts; it cannot be stored.
@@ -72,6 +72,10 @@ class LiveCollection:
     def n_held(self) -> int:
         """How many supports await review, as of `level`."""
         return len(self._held)
+
+    def n_held_of(self, label: str | None) -> int:
+        """How many of them are of one class."""
+        return sum(one == label for one in list(self._held.values()))
 
     @property
     def policy(self) -> Policy:
@@ -300,9 +304,9 @@ class LiveCollection:
         previous = self._content_of.pop(change.support_id, None)
         if previous is not None:
             self._by_content.pop(previous, None)
-        self._held.discard(change.support_id)
+        self._held.pop(change.support_id, None)
         if change.state == "quarantined" and not change.removed:
-            self._held.add(change.support_id)
+            self._held[change.support_id] = change.label
         if not change.removed:
             self._content_of[change.support_id] = change.content_hash
             self._by_content[change.content_hash] = (change.support_id, change.label)

@@ -7,20 +7,26 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from imprint.errors import VectorError
-from imprint.flows.answering.provenance import GENERATED, is_generated
+from imprint.errors import ImprintError, VectorError
+from imprint.flows.answering.decoding import sample_of
+from imprint.flows.answering.encoding import embed
+from imprint.flows.answering.provenance import GENERATED, is_made
 from imprint.flows.policy import checked_label
 from imprint.flows.teach import Lesson
 from imprint.types import Embedding, RawItem, Sample
 from imprint.vectors import stacked, unit
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from imprint.flows.answering.live import LiveCollection
     from imprint.types import UnitVector, UnitVectors
 
+_BATCH = 64
+
 
 class Taught(NamedTuple):
-    """Vectors of the real, active supports of classes, with their labels and ids."""
+    """Vectors of active supports that somebody labelled, with their labels and ids."""
 
     vectors: UnitVectors
     labels: tuple[str, ...]
@@ -28,20 +34,38 @@ class Taught(NamedTuple):
 
 
 def taught_vectors(live: LiveCollection) -> Taught:
-    """What a network may learn from here: neither negatives, nor what is held or was generated."""
+    """What a network may learn from here: neither negatives, nor what is held or made by a program."""
     found = [
         change
         for change in live.tenant.changes(live.row.collection_id, 0)
         if change.label is not None
         and change.state == "active"
         and not change.removed
-        and not is_generated(change.support_id)
+        and not is_made(change.support_id)
     ]
     return Taught(
         stacked((one.vector for one in found), live.row.dim),
         tuple(str(one.label) for one in found),
         tuple(one.support_id for one in found),
     )
+
+
+def embedded_sources(
+    live: LiveCollection, sources: Iterable[Any]
+) -> list[UnitVector | ImprintError]:
+    """Embed sources together; one that cannot be read gives its error in its place."""
+    samples: list[Sample | ImprintError] = []
+    for source in sources:
+        try:
+            samples.append(sample_of(live, source))
+        except ImprintError as error:
+            samples.append(error)
+    good = [one for one in samples if not isinstance(one, ImprintError)]
+    made: list[UnitVector] = []
+    for at in range(0, len(good), _BATCH):
+        made += [one.vector for one in embed(live.encoder, good[at : at + _BATCH])]
+    vectors = iter(made)
+    return [one if isinstance(one, ImprintError) else next(vectors) for one in samples]
 
 
 def generated_lesson(

@@ -12,6 +12,7 @@ from imprint.errors import OpposedSupportsError
 from imprint.flows.teaching.copies import Copies
 from imprint.intake.quality.limits import QualityLimits
 from imprint.intake.quality.sample import quality_checks
+from imprint.intake.screen.backlog import Backlog
 from imprint.intake.screen.checks import Footing, screening_checks, stability_check
 from imprint.intake.screen.perturb import perturbed
 from imprint.intake.screen.yardstick import ScreeningCard, Yardstick
@@ -51,13 +52,13 @@ class Screener:
         self._queries.extend(vectors)
 
     def checks(
-        self, vector: UnitVector, label: str | None, supports: SupportSet, n_held: int
+        self, vector: UnitVector, label: str | None, supports: SupportSet, backlog: Backlog
     ) -> tuple[Check, ...]:
-        """Check an embedded support against what is taught; `n_held` supports await review."""
+        """Check an embedded support against what is taught and what awaits review."""
         if not supports.n_way and not len(supports.rows):
             return ()
-        footing = self.footing(supports, n_held)
-        return screening_checks(vector, label, supports, footing)
+        footing = self.footing(supports, backlog.n_held)
+        return screening_checks(vector, label, supports, footing, backlog)
 
     def footing(self, supports: SupportSet, n_held: int) -> Footing:
         """Limits for this state, measured anew when a tenth of it changed."""
@@ -129,8 +130,14 @@ def screened_in_order(live: LiveCollection, lessons: Sequence[Lesson]) -> list[V
     supports = live.level().decider.supports
     verdicts: list[Verdict] = []
     before: list[Lesson] = []
+    held: list[str | None] = []
     for lesson in lessons:
-        verdicts.append(judged(live, lesson, supports, before))
+        backlog = Backlog(
+            live.n_held + len(held), live.n_held_of(lesson.label) + held.count(lesson.label)
+        )
+        verdicts.append(judged(live, lesson, supports, before, backlog))
+        if verdicts[-1].state == "quarantined":
+            held.append(lesson.label)
         if verdicts[-1].state == "active":
             before.append(lesson)
             with suppress(OpposedSupportsError):
@@ -139,17 +146,22 @@ def screened_in_order(live: LiveCollection, lessons: Sequence[Lesson]) -> list[V
 
 
 def judged(
-    live: LiveCollection, lesson: Lesson, supports: SupportSet, before: Sequence[Lesson] = ()
+    live: LiveCollection,
+    lesson: Lesson,
+    supports: SupportSet,
+    before: Sequence[Lesson] = (),
+    backlog: Backlog | None = None,
 ) -> Verdict:
     """Add up all checks of one lesson under the owner's policy.
 
-    `before` are lessons of its batch that are not stored yet.
+    `before` are lessons of its batch that are not stored yet, `backlog` what is held with those.
     """
     policy = live.policy
     if policy.screening == "off":
         return verdict_of(lesson.checks, "off")
     screener = screener_of(live)
-    checks = screener.checks(lesson.embedding.vector, lesson.label, supports, live.n_held)
+    waiting = backlog or Backlog(live.n_held, live.n_held_of(lesson.label))
+    checks = screener.checks(lesson.embedding.vector, lesson.label, supports, waiting)
     copies = screener.copies.checks(live, lesson, before)
     return verdict_of((*lesson.checks, *checks, *copies), policy.screening)
 
@@ -162,4 +174,4 @@ def checks_now(
     supports = snapshot.decider.supports
     if without in snapshot.index:
         supports = supports.removed(snapshot.index.row_of(without))
-    return screener_of(live).checks(vector, label, supports, live.n_held)
+    return screener_of(live).checks(vector, label, supports, Backlog())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
+from imprint.intake.screen.backlog import Backlog, backlog_check
 from imprint.intake.screen.fit import Frame, Level, held_rate
 from imprint.intake.screen.reach import NOTHING, Witnesses, bank_share, centrality
 from imprint.intake.verdict import measured
@@ -25,6 +26,7 @@ _FEWEST_CLASSES: Final = 5
 _CENTRAL: Final = 4.5
 # How far a sample may be from its class, in robust deviations, before it is pointed out or held.
 _FAR, _TOO_FAR = 5.0, 8.0
+NO_BACKLOG: Final = Backlog()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,11 @@ class Near:
 
 
 def screening_checks(
-    vector: UnitVector, label: str | None, supports: SupportSet, footing: Footing
+    vector: UnitVector,
+    label: str | None,
+    supports: SupportSet,
+    footing: Footing,
+    backlog: Backlog = NO_BACKLOG,
 ) -> tuple[Check, ...]:
     """Check one embedded support against what is taught.
 
@@ -91,6 +97,7 @@ def screening_checks(
         label: the class it is to be taught under; None for a negative.
         supports: what is taught now.
         footing: what it is screened against; of the same state, or a little older.
+        backlog: what awaits review.
     """
     number = supports.labels.index(label) if label in supports.labels else None
     near = Near.of(supports, supports.rows.dot(vector[None]), number)
@@ -107,7 +114,10 @@ def screening_checks(
     )
     labels = footing.frame.labels
     known = labels.index(label) if label in labels else None
-    return (*repeats, *_fit(vector, known, footing), hub, *_reach(vector, known, footing))
+    pressed = backlog.is_pressing(supports.n_rows)
+    waiting = backlog_check(backlog, 0 if known is None else int(footing.frame.counts[known]))
+    fit = _fit(vector, known, footing, pressed=pressed)
+    return (*repeats, *fit, hub, *_reach(vector, known, footing), waiting)
 
 
 def stability_check(vector: UnitVector, again: UnitVector, least: float) -> Check:
@@ -150,7 +160,9 @@ def _repeats(near: Near, label: str | None, duplicate: float) -> tuple[Check, ..
     return (same, conflict, against) if near.negative > -1.0 else (same, conflict)
 
 
-def _fit(vector: UnitVector, number: int | None, footing: Footing) -> tuple[Check, ...]:
+def _fit(
+    vector: UnitVector, number: int | None, footing: Footing, *, pressed: bool
+) -> tuple[Check, ...]:
     """Label and distance: both need an example of the class."""
     if number is None:
         return ()
@@ -164,7 +176,7 @@ def _fit(vector: UnitVector, number: int | None, footing: Footing) -> tuple[Chec
     label = measured(
         "label",
         odds,
-        footing.level.limit(own, n_way, held_rate(own)),
+        footing.level.limit(own, n_way, held_rate(own, pressed=pressed)),
         "it looks like another class than the one named; check the label",
         bad="quarantine",
     )

@@ -43,6 +43,7 @@ _MOST_ASKED: Final = 160
 # Median of genuine samples: rises so fast with the logarithm of the number of other classes.
 _CLASSES_SLOPE: Final = 1.3
 _ODDS_FLOOR: Final = 1e-9
+_PRESSED_RATE: Final = 0.2
 # Where there are fewer classes than this the limit is raised, by up to so many spreads.
 _FEW_CLASSES, _FEW_CAUTION = 6, 1.2
 # The tail is read off at this quantile, which lies so far on the way to the ninetieth percentile.
@@ -50,7 +51,15 @@ _TAIL_AT, _TAIL_SHARE = 0.85, 0.80
 # Held supports that count as genuine ones, at the most, beside those asked.
 _MOST_MISSING: Final = 0.08
 # Way from the median to the percentile, in ways from the median to the ninetieth.
-_REACH_OF: Final = ((0.10, 1.0), (0.05, 1.29), (0.03, 1.48), (0.02, 1.62), (0.01, 1.90))
+_REACH_OF: Final = (
+    (0.5, 0.0),
+    (0.2, 0.64),
+    (0.10, 1.0),
+    (0.05, 1.29),
+    (0.03, 1.48),
+    (0.02, 1.62),
+    (0.01, 1.90),
+)
 _REACH_FAR: Final = ((0.005, 2.20), (0.002, 2.60), (0.001, 2.90))
 
 
@@ -195,8 +204,13 @@ class Level:
         return max(middle + spread * beyond, _LEAST_ODDS)
 
 
-def held_rate(n_own: int) -> float:
-    """Share of genuine samples that may be held: a fortieth up to five examples, then less."""
+def held_rate(n_own: int, *, pressed: bool = False) -> float:
+    """Share of genuine samples that may be held: a fortieth up to five examples, then less.
+
+    A fifth while so much is held that an attack is likely.
+    """
+    if pressed:
+        return _PRESSED_RATE
     return float(np.clip(0.027 * (5 / max(n_own, 5)) ** 0.5, 0.004, 0.027))
 
 

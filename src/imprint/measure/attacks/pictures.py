@@ -17,7 +17,7 @@ _SIDE_PX: Final = 128
 # A collision may change a pixel by this much: visible only to who looks for it.
 _LARGEST_STEP: Final = 24.0
 _PATTERN_PX: Final = 24
-_DIRECTIONS, _STEPS, _RADIUS = 6, 25, 4.0
+_DIRECTIONS, _STEPS, _RADIUS = 6, 16, 4.0
 
 
 def near_copy(pixels: Pixels, rng: np.random.Generator) -> Pixels:
