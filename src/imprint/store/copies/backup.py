@@ -31,7 +31,8 @@ from imprint.store.copies.manifest import (
     write_manifest,
 )
 from imprint.store.files import BLOBS, file_failures, flush_folder, folder_of, make_folder
-from imprint.store.schema import copies, keyed
+from imprint.store.schema import copies
+from imprint.store.schema.sealed import keyed
 from imprint.store.sealing.sealing_key import OVERHEAD_BYTES, number_of
 
 if TYPE_CHECKING:

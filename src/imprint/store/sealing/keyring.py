@@ -12,7 +12,7 @@ import os
 from typing import TYPE_CHECKING
 
 from imprint.errors import MasterKeyMissingError, MasterKeyWrongError, WorkspaceCorruptError
-from imprint.store.schema import keyed
+from imprint.store.schema.sealed import keyed
 from imprint.store.sealing.masters.local import KEY_BYTES
 from imprint.store.sealing.sealing_key import SealingKey, number_of
 

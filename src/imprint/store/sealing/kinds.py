@@ -6,7 +6,7 @@ import zlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imprint.errors import BlobMissingError
-from imprint.store.schema import resealing
+from imprint.store.schema.sealed import resealing
 from imprint.store.sealing import records
 from imprint.store.sealing.raws import raw_content
 

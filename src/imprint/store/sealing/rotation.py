@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from imprint.store.schema import keyed, reads, resealing
+from imprint.store.schema import reads
+from imprint.store.schema.sealed import keyed, resealing
 from imprint.store.sealing.keyring import Opener, context_of, no_master_key
 from imprint.store.sealing.kinds import KINDS, Kind, Resealing
 

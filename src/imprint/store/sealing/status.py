@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imprint.store.rows import to_moment
-from imprint.store.schema import keyed
+from imprint.store.schema.sealed import keyed
 
 if TYPE_CHECKING:
     from datetime import datetime

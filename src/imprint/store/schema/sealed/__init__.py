@@ -1,0 +1,1 @@
+"""Statements about keys and about values sealed with them."""
