@@ -45,7 +45,7 @@ def advise_verb(session: Session, *, collection: str, unlabeled: str, n: int) ->
     Example:
       imprint advise tickets inbox.txt -n 5
     """
-    names, sources = _items(Path(unlabeled))
+    names, sources = unlabeled_items(Path(unlabeled))
     with session.workspace(create=False) as workspace:
         advice = workspace.collection(collection).advise(sources, n)
     shaped = [{"item": names[one.position], **one.to_json()} for one in advice]
@@ -56,7 +56,7 @@ def advise_verb(session: Session, *, collection: str, unlabeled: str, n: int) ->
     session.show({"suggestions": shaped}, "\n".join(lines) or "nothing left to suggest")
 
 
-def _items(place: Path) -> tuple[list[str], list[Path | str]]:
+def unlabeled_items(place: Path) -> tuple[list[str], list[Path | str]]:
     """Names and sources: the files of a folder by name, or the lines of a text file."""
     if place.is_dir():
         files = sorted(path for path in place.rglob("*") if path.is_file())

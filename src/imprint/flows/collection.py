@@ -29,7 +29,7 @@ from imprint.flows.judging.report import report_on
 from imprint.flows.policy import Policy, checked_label
 from imprint.flows.teach import teach_batch, teach_one
 from imprint.flows.teaching.feedback import feed_back, live_accuracy
-from imprint.flows.teaching.generated import generated_lesson, taught_vectors
+from imprint.flows.teaching.generated import embedded_sources, generated_lesson, taught_vectors
 from imprint.flows.teaching.lessons import label_or_none, lesson_of, lessons_of
 from imprint.flows.teaching.preview import preview
 from imprint.flows.teaching.reverting import revert
@@ -163,6 +163,10 @@ class Collection:
     def taught(self) -> Taught:
         """Vectors of the real, active supports of classes: what a network may learn from."""
         return taught_vectors(self._live)
+
+    def vectors_of(self, sources: Iterable[Source]) -> list[UnitVector | ImprintError]:
+        """Embed sources without teaching them; a vector, or the error of its source, for each."""
+        return embedded_sources(self._live, sources)
 
     def teach_generated(
         self, label: str, vector: UnitVector, *, metadata: dict[str, Any] | None = None

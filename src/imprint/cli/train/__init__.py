@@ -19,10 +19,11 @@ def train_verb() -> None:
 
 
 def _filled() -> None:
-    from imprint.cli.train import adapt, compress, run, runs
+    from imprint.cli.train import adapt, compress, extend, run, runs
 
-    for command in (*run.COMMANDS, *adapt.COMMANDS, *compress.COMMANDS, *runs.COMMANDS):
-        train_verb.add_command(command)
+    for room in (run, adapt, compress, extend, runs):
+        for command in room.COMMANDS:
+            train_verb.add_command(command)
 
 
 _filled()

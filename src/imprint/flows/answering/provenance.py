@@ -10,16 +10,21 @@ import secrets
 from typing import Final
 
 GENERATED: Final = "generated"
-_GENERATED_ID: Final = "g_"
-_REAL_ID: Final = "s_"
+PSEUDO: Final = "pseudo"  # a real sample whose label nobody gave
+_KIND_OF: Final = {GENERATED: "g_", PSEUDO: "p_"}
+_TAUGHT: Final = "s_"
 
 
 def new_support_id(origin: str) -> str:
-    """A random id; what was generated gets one of its own kind."""
-    kind = _GENERATED_ID if origin == GENERATED else _REAL_ID
-    return kind + secrets.token_hex(10)
+    """A random id, of another kind where a sample or its label was made by a program."""
+    return _KIND_OF.get(origin, _TAUGHT) + secrets.token_hex(10)
 
 
 def is_generated(support_id: str) -> bool:
     """Whether a network made this support."""
-    return support_id.startswith(_GENERATED_ID)
+    return support_id.startswith(_KIND_OF[GENERATED])
+
+
+def is_made(support_id: str) -> bool:
+    """Whether a program made this support or its label."""
+    return support_id.startswith(tuple(_KIND_OF.values()))

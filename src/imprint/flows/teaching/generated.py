@@ -34,7 +34,7 @@ class Taught(NamedTuple):
 
 
 def taught_vectors(live: LiveCollection) -> Taught:
-    """What a network may learn from here: neither negatives, nor what is held or made by a program."""
+    """What may be learned from: neither negatives, nor what is held or made by a program."""
     found = [
         change
         for change in live.tenant.changes(live.row.collection_id, 0)

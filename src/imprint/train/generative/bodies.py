@@ -59,8 +59,9 @@ class VectorWriter(nn.Module):
     def __init__(self, dim: int, n_in: int, n_hidden: int) -> None:
         super().__init__()
         self.linear = nn.Linear(dim, dim)
-        self.change = nn.Sequential(nn.Linear(n_in, n_hidden), nn.GELU(), nn.Linear(n_hidden, dim))
-        for last in (self.linear, self.change[2]):
+        last_of_change = nn.Linear(n_hidden, dim)
+        self.change = nn.Sequential(nn.Linear(n_in, n_hidden), nn.GELU(), last_of_change)
+        for last in (self.linear, last_of_change):
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)
 

@@ -55,12 +55,14 @@ def extra_supports(
     n_each: int = 5,
     limits: ScreenLimits | None = None,
     embed: Embed | None = None,
+    real: tuple[UnitVectors, Sequence[str]] | None = None,
     seed: int = 0,
 ) -> Extra:
     """Make `n_each` samples of each support's class and keep those that pass the screening.
 
     `embed` turns samples into unit vectors where the generator makes drawings; generated vectors
-    are judged as they are.
+    are judged as they are. `real` are the vectors and labels of all real supports to screen by,
+    where there are more than those to generate from.
 
     Raises:
         InvalidOptionError: the samples are of another kind than the generator's.
@@ -68,8 +70,10 @@ def extra_supports(
     made = generator.made(samples, n_each, seed)
     rows = np.repeat(np.arange(len(samples)), n_each)
     wanted = [labels[row] for row in rows.tolist()]
-    real, vectors = (samples, made) if embed is None else (embed(samples), embed(made))
-    found = screened(vectors, wanted, real, labels, limits)
+    vectors = made if embed is None else embed(made)
+    if real is None:
+        real = (samples if embed is None else embed(samples), labels)
+    found = screened(vectors, wanted, *real, limits)
     kept = [
         ExtraSupport(
             wanted[i],

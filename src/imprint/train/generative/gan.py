@@ -56,9 +56,8 @@ class Adversaries:
 
     def __init__(self, body: Body, plan: GeneratorPlan) -> None:
         self.maker, self._judge, self._body = Maker(body, plan), Judge(body), body
-        rates = {"lr": plan.rate, "betas": (0.5, 0.99), "weight_decay": plan.decay}
-        self._maker_steps = torch.optim.AdamW(self.maker.parameters(), **rates)
-        self._judge_steps = torch.optim.AdamW(self._judge.parameters(), **rates)
+        self._maker_steps = _steps(self.maker, plan)
+        self._judge_steps = _steps(self._judge, plan)
 
     def step(
         self, condition: torch.Tensor, target: torch.Tensor, dice: torch.Generator
@@ -72,10 +71,17 @@ class Adversaries:
         loss = -self._judge(condition, made).mean()
         loss = loss + _MISFIT_WEIGHT * self._body.misfit(made, target).mean()
         _moved(self._maker_steps, loss)
-        return loss.detach()
+        moved: torch.Tensor = loss.detach()
+        return moved
+
+
+def _steps(network: nn.Module, plan: GeneratorPlan) -> torch.optim.AdamW:
+    return torch.optim.AdamW(
+        network.parameters(), lr=plan.rate, betas=(0.5, 0.99), weight_decay=plan.decay
+    )
 
 
 def _moved(steps: torch.optim.Optimizer, loss: torch.Tensor) -> None:
     steps.zero_grad(set_to_none=True)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     steps.step()

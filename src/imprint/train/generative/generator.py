@@ -114,7 +114,7 @@ def _learner(
     ) -> torch.Tensor:
         loss = network.loss(conditions, targets, dice)
         steps.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         steps.step()
         return loss.detach()
 
@@ -132,7 +132,8 @@ def _tensor(samples: Samples) -> torch.Tensor:
     """Vectors scaled to unit variance of a coordinate; drawings with a channel."""
     plain = torch.from_numpy(np.ascontiguousarray(samples, dtype=np.float32))
     if plain.ndim == 2:
-        return plain * plain.shape[1] ** 0.5
+        scaled: torch.Tensor = plain * plain.shape[1] ** 0.5
+        return scaled
     if plain.shape[1:] != (DrawingBody.PX, DrawingBody.PX):
         raise InvalidOptionError(
             f"samples must be vectors or drawings of 28 by 28, got {tuple(plain.shape[1:])}"
@@ -141,7 +142,7 @@ def _tensor(samples: Samples) -> torch.Tensor:
 
 
 def _array(made: torch.Tensor, like: Samples) -> Samples:
-    if like.ndim == 3:
-        return made.squeeze(1).numpy()
-    unit = made / made.norm(dim=1, keepdim=True).clamp(min=1e-9)
-    return unit.numpy()
+    if like.ndim == 2:
+        made = made / made.norm(dim=1, keepdim=True).clamp(min=1e-9)
+    array: Samples = (made if like.ndim == 2 else made.squeeze(1)).numpy()
+    return array

@@ -67,7 +67,9 @@ def self_trained(
     rng = np.random.default_rng(plan.seed)
     own = _sums(vectors, classes, len(names))
     prototypes, chosen, counts = unit(own), np.empty(0, dtype=np.intp), []
-    found = Doubt(np.empty((0, len(names)), np.float32), np.empty(0), np.empty(0))
+    found = Doubt(
+        np.empty((0, len(names)), np.float32), np.empty(0, np.float32), np.empty(0, np.float32)
+    )
     for number in range(plan.n_rounds if len(pool) else 0):
         found = _doubt(pool, prototypes, rng, plan)
         n_most = max(1, round(plan.n_most * (number + 1) / plan.n_rounds))

@@ -32,7 +32,8 @@ class Doubt(NamedTuple):
     @property
     def best(self) -> npt.NDArray[np.intp]:
         """Class of the largest mean probability."""
-        return self.probabilities.argmax(axis=1)
+        best: npt.NDArray[np.intp] = self.probabilities.argmax(axis=1)
+        return best
 
 
 def doubt(
@@ -75,7 +76,8 @@ def _shares(
 
 def _unit(rows: UnitVectors) -> UnitVectors:
     lengths = np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), _SMALLEST)
-    return (rows / lengths).astype(np.float32)
+    scaled: UnitVectors = (rows / lengths).astype(np.float32)
+    return scaled
 
 
 def _entropy(shares: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
