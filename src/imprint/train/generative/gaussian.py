@@ -83,7 +83,7 @@ def fit_gaussian(
     between = np.cov(means[counts > 1].T)
     between = _WIDER * _evened(between)
     within = _evened(within, plan.decay)
-    towards: Matrix = np.linalg.solve(between + within, between)
+    towards = np.linalg.solve(between + within, between).astype(np.float64)
     left = between - between @ towards  # what one support leaves open about the class mean
     return GaussianGenerator(means.mean(axis=0), towards, _root(within + left), n_classes)
 
