@@ -264,15 +264,17 @@ def test_views_show_what_they_say():
     pixels = np.zeros((40, 80, 3), np.uint8)
     pixels[:, :20] = 255  # only the left quarter is white: outside the middle square
     recipe = PixelRecipe(40, views=get_args(View), layout="uint8_nhwc")
-    crop, stretch, pad, zoom, _ = (view[0] for view in prepared(pixels, recipe))
+    crop, stretch, pad, zoom, *_ = (view[0] for view in prepared(pixels, recipe))
     assert crop.max() < 30
     assert zoom.max() == 0
     assert stretch[:, :8].min() > 200
     assert pad.shape == (40, 40, 3)
     assert border_color(pixels) == (0, 0, 0)
     assert (pad[0] == 0).all()
-    assert len(prepared(pixels[:, :40], recipe)) == 3  # crop, zoom, close: the picture is square
+    assert (
+        len(prepared(pixels[:, :40], recipe)) == 4
+    )  # without stretch and pad: the picture is square
     dot = np.zeros((40, 40, 3), np.uint8)
     dot[10:30, 10:30] = 255
-    shares = [(squared(dot, v, recipe) > 127).mean() for v in ("crop", "zoom", "close")]
-    np.testing.assert_allclose(shares, 0.25 / np.square([1.0, 0.8, 0.65]), rtol=0.1)
+    shares = [(squared(dot, v, recipe) > 127).mean() for v in ("crop", "inner", "zoom", "close")]
+    np.testing.assert_allclose(shares, 0.25 / np.square([1.0, 0.875, 0.8, 0.65]), rtol=0.1)

@@ -98,6 +98,8 @@ class BertEncoder:
         self.dim: int = card["identity"]["hidden"]
         self.license: str = card["license"]
         self._max_tokens: int = card["identity"]["max_tokens"]
+        # Some networks were trained with a word before every text that says what it is for.
+        self._prefix: str = card["identity"].get("prefix", "")
         self._spread = Spread(n_threads)
         self._background = background
         self._bank: UnitVectors | None = None
@@ -120,7 +122,7 @@ class BertEncoder:
             ModalityMismatchError: a sample is not text.
             VectorError: the network gave something that is not a direction.
         """
-        texts = [_text(sample, self.name) for sample in samples]
+        texts = [self._read(sample) for sample in samples]
 
         def row(i: int) -> UnitVector:
             numbers = np.array([self._tokenizer.encode(texts[i]).ids], dtype=np.int64)
@@ -131,7 +133,7 @@ class BertEncoder:
 
     def notes(self, sample: Sample) -> tuple[str, ...]:
         """What embedding this text had to decide: whether its end was cut."""
-        text = _text(sample, self.name)
+        text = self._read(sample)
         # A character is at most a few tokens, so a short text needs no counting.
         if 4 * len(text) <= self._max_tokens - 2 or not self._tokenizer.encode(text).overflowing:
             return ()
@@ -139,13 +141,12 @@ class BertEncoder:
 
     def count_tokens(self, samples: Sequence[Sample]) -> int:
         """How many tokens of these texts are read, marks of beginning and end included."""
-        return sum(len(self._tokenizer.encode(_text(sample, self.name)).ids) for sample in samples)
+        return sum(len(self._tokenizer.encode(self._read(sample)).ids) for sample in samples)
 
-
-def _text(sample: Sample, name: str) -> str:
-    if not isinstance(sample.value, str):
-        raise ModalityMismatchError(f"{name} reads text and was given {sample.modality}")
-    return sample.value
+    def _read(self, sample: Sample) -> str:
+        if not isinstance(sample.value, str):
+            raise ModalityMismatchError(f"{self.name} reads text and was given {sample.modality}")
+        return self._prefix + sample.value
 
 
 def open_tokenizer(path: Path, max_tokens: int) -> Any:

@@ -14,22 +14,23 @@ if TYPE_CHECKING:
 
     from imprint.types import Pixels
 
-View = Literal["crop", "stretch", "pad", "zoom", "close"]
+View = Literal["crop", "stretch", "pad", "zoom", "close", "inner"]
 Layout = Literal["uint8_nhwc", "float32_nchw"]
 Resample = Literal["bilinear", "bicubic", "lanczos"]
 Pooling = Literal["none", "mean", "first"]
 _LARGEST_SIDE_PX = 1024
 # Sides of the middle views, as shares of the shorter side of the picture.
-_MIDDLE = {"crop": 1.0, "zoom": 0.8, "close": 0.65}
+_MIDDLE = {"crop": 1.0, "inner": 0.875, "zoom": 0.8, "close": 0.65}
 
 
 @dataclass(frozen=True, slots=True)
 class PixelRecipe:
     """How an image network wants its pixels, and how its output becomes one vector.
 
-    Every view is a square of `side_px`: crop is the picture's middle square, zoom the middle 80 %
-    of that and close the middle 65 %, stretch the whole picture without its aspect ratio, pad the
-    whole picture on its border's color. The vector of a picture is the mean direction of its views.
+    Every view is a square of `side_px`: crop is the picture's middle square; inner, zoom and close
+    are the middle 87.5 % (224 of 256 pixels), 80 % and 65 % of that; stretch is the whole picture
+    without its aspect ratio, pad the whole picture on its border's color. The vector of a picture
+    is the mean direction of its views.
 
     `mean` and `spread` (of red, green, blue in 0 .. 1) apply to the float layout only; the uint8
     layout hands pixels over as they are. `pooling` is for outputs (1, tokens, dim).

@@ -7,6 +7,8 @@
     image-small-int8 images, convolutions in 8-bit                "
     audio-small      short words and sounds                       ships in the package
     audio-small-int8 the same, convolutions in 8-bit              "
+    bge-small-en, multilingual-e5-small, dinov2-small, clip-vit-b32, siglip-base
+                     strong public encoders                       fetched from the model hub
     toy-text, toy-image, toy-audio                                 for tests, nothing to fetch
     <name>           whatever `add` has put into the cache
 
@@ -18,7 +20,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from imprint.encoders.catalogue import minilm
+from imprint.encoders.catalogue import minilm, public
 from imprint.encoders.toy import ToyEncoder
 from imprint.encoders.weights.cache import ModelCache, checked_name
 from imprint.encoders.weights.files import silent
@@ -265,6 +267,17 @@ def _audio_small(name: str, about: str) -> _Entry:
     return _Entry("audio", about, "Apache-2.0", version, opened)
 
 
+def _public(one: public.Public) -> _Entry:
+    return _Entry(
+        one.modality,
+        one.about,
+        one.license,
+        lambda _cache: one.version,
+        lambda desk: public.open_public(one, desk.cache, desk.sources, desk.progress),
+        fetched=True,
+    )
+
+
 def _toy(modality: Modality) -> _Entry:
     return _Entry(
         modality,
@@ -298,6 +311,7 @@ _BUILT_IN: dict[str, _Entry] = {
     "audio-small-int8": _audio_small(
         "audio-small-int8", "the same, convolutions in 8-bit: faster, vectors of its own"
     ),
+    **{one.name: _public(one) for one in public.PUBLIC},
     "toy-text": _toy("text"),
     "toy-image": _toy("image"),
     "toy-audio": _toy("audio"),

