@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from imprint.cli.access.keys import moment
 from imprint.cli.session import EPILOG, MODALITY_NAMES, OK, exit_code_of, shaped_error, verb
 from imprint.cli.sources import SOURCE_HELP, guess_modality, read_source
 from imprint.errors import ImprintError
@@ -35,7 +36,12 @@ as_text = click.option("--text", "as_text", is_flag=True, help="SOURCE is the te
     help="Modality of a new collection; guessed from the content without it.",
 )
 @click.option("--encoder", metavar="NAME", help="Encoder of a new collection.")
-def teach_verb(
+@click.option(
+    "--expires",
+    metavar="TIME",
+    help="After how long (90m, 12h, 30d, 8w), or at which date, it answers no more.",
+)
+def teach_verb(  # noqa: PLR0913 - one flag of the command line each
     session: Session,
     *,
     collection: str,
@@ -45,6 +51,7 @@ def teach_verb(
     negative: bool,
     modality: Any,
     encoder: str | None,
+    expires: str | None,
 ) -> None:
     r"""Teach a class from one example; the collection is created by the first.
 
@@ -62,7 +69,8 @@ def teach_verb(
         session.workspace() as workspace,
         taught_collection(workspace, collection, modality, encoder, given) as opened,
     ):
-        receipt = opened.teach(label, given, origin="cli")
+        until = moment(expires, workspace.clock())
+        receipt = opened.teach(label, given, origin="cli", expires_at=until)
     session.show(receipt, _receipt_text(collection, receipt))
 
 

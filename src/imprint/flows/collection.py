@@ -26,6 +26,7 @@ from imprint.flows.classify import (
 )
 from imprint.flows.judging.advise import advise
 from imprint.flows.judging.report import report_on
+from imprint.flows.judging.staleness import staleness_of
 from imprint.flows.policy import Policy, checked_label
 from imprint.flows.teach import teach_batch, teach_one
 from imprint.flows.teaching.feedback import feed_back, live_accuracy
@@ -347,7 +348,8 @@ class Collection:
         snapshot = self._live.current()
         rate = self.policy.false_accept_rate
         report = report_on(self.name, self.encoder_version, snapshot, rate)
-        return replace(report, live=live_accuracy(self._live))
+        age = staleness_of(self._live, self._workspace.clock())
+        return replace(report, live=live_accuracy(self._live), staleness=age)
 
     def advise(self, unlabeled: Iterable[Source], n: int = 10) -> list[Suggestion]:
         """Choose which of these unlabeled sources to label next, best first, with reasons.
@@ -368,6 +370,7 @@ class Collection:
         """Facts of this collection as a JSON object."""
         labels = self.labels()
         row = self._live.row
+        age = staleness_of(self._live, self._workspace.clock())
         return {
             "name": self.name,
             "modality": self.modality,
@@ -379,6 +382,7 @@ class Collection:
             "n_labels": len(labels),
             "n_supports": sum(labels.values()),
             "created_at": row.created_at.isoformat(),
+            "staleness": None if age is None else age.to_json(),
         }
 
     def mask_with(self, hook: Callable[[str], tuple[str, int]] | None) -> None:

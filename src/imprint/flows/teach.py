@@ -13,9 +13,11 @@ from imprint.errors import (
     IdempotencyConflictError,
     ImprintError,
     LabelConflictError,
+    QuotaExceededError,
 )
 from imprint.flows.answering.expiry import end_of
 from imprint.flows.answering.provenance import new_support_id
+from imprint.flows.teaching.evicting import with_room
 from imprint.flows.teaching.screening import screened, screened_in_order
 from imprint.intake.verdict import refusal
 from imprint.store.ports import Change, NewSupport
@@ -26,7 +28,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from imprint.flows.answering.live import LiveCollection
+    from imprint.flows.teaching.evicting import Victim
     from imprint.intake.verdict import Verdict
+    from imprint.store.ports import Transaction
     from imprint.types import Embedding, Evidence, Sample
 
 _N_NEAREST = 3
@@ -78,22 +82,29 @@ def teach_one(
     live.refuse_opposed(lesson.embedding.vector, lesson.label)
     verdict = screened(live, lesson)
     support = _support(live, lesson, verdict)
-    try:
+
+    def stored(victim: Victim | None) -> Receipt:
         with live.tenant.transaction(
             "teach",
             actor=act.actor,
             now=act.now,
             collection=live.row.name,
-            detail=_written(support),
+            detail=_written(support, victim),
         ) as writing:
+            _make_room(live, writing, victim)
             (sequence,) = writing.add_supports(live.row.collection_id, [support])
-            receipt = _receipt(support, lesson, verdict, nearest, sequence)
+            made = _receipt(support, lesson, verdict, nearest, sequence, victim)
             if idempotency_key is not None:
-                writing.remember_request(idempotency_key, fingerprint, receipt.to_json())
+                writing.remember_request(idempotency_key, fingerprint, made.to_json())
+        return made
+
+    try:
+        receipt = with_room(live, support, stored)
     except DuplicateSupportError:
         # Another writer stored the very same sample between our look and our write.
         return _of_other_writer(live, lesson, nearest)
-    live.apply(_change(support, sequence), end_of(live.policy.max_age, support.expires_at, act.now))
+    ends = end_of(live.policy.max_age, support.expires_at, act.now)
+    live.apply(_change(support, receipt.sequence), ends)
     return receipt
 
 
@@ -119,8 +130,8 @@ def teach_batch(
         stored = _commit(live, lessons, dict(zip(new, verdicts, strict=True)), act, nearest)
         for i, outcome in stored.items():
             outcomes[i] = outcome
-    except DuplicateSupportError:
-        # Rare race with another writer: let each lesson find out for itself.
+    except _found_out_alone(live):
+        # Rare race with another writer, or room has to be made: each lesson finds out for itself.
         for i in new:
             try:
                 outcomes[i] = teach_one(live, lessons[i], act)
@@ -159,6 +170,11 @@ def _commit(
     for i, support, sequence in zip(kept, supports, sequences, strict=True):
         outcomes[i] = _receipt(support, lessons[i], verdicts[i], nearest[i], sequence)
     return outcomes
+
+
+def _found_out_alone(live: LiveCollection) -> tuple[type[ImprintError], ...]:
+    refuses = live.policy.eviction == "refuse"
+    return (DuplicateSupportError,) if refuses else (DuplicateSupportError, QuotaExceededError)
 
 
 def _looked_up(
@@ -264,8 +280,17 @@ def _noted(metadata: dict[str, Any], verdict: Verdict) -> dict[str, Any]:
     return {**metadata, REASONS: reasons}
 
 
-def _written(support: NewSupport) -> dict[str, Any]:
+def _make_room(live: LiveCollection, writing: Transaction, victim: Victim | None) -> None:
+    if victim is not None:
+        writing.remove_supports(
+            live.row.collection_id, [victim.support_id], erase=False, reason=victim.reason
+        )
+
+
+def _written(support: NewSupport, victim: Victim | None) -> dict[str, Any]:
     detail = {"support_id": support.support_id}
+    if victim is not None:
+        detail |= {"evicted": victim.support_id, "reason": victim.reason}
     return detail if support.state == "active" else detail | {"state": support.state}
 
 
@@ -275,13 +300,15 @@ def _receipt(
     verdict: Verdict,
     nearest: tuple[Evidence, ...],
     sequence: int,
+    victim: Victim | None = None,
 ) -> Receipt:
     checks = [Check("decode", "pass", 1.0, 1.0, note) for note in lesson.sample.notes]
+    made_room = () if victim is None else (victim.noted(),)
     return Receipt(
         support.support_id,
         lesson.label,
         support.state,
-        (*checks, Check("duplicate", "pass", 0.0, 1.0, ""), *verdict.checks),
+        (*checks, Check("duplicate", "pass", 0.0, 1.0, ""), *verdict.checks, *made_room),
         nearest,
         support.encoder_version,
         sequence,

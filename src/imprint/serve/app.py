@@ -28,6 +28,8 @@ from imprint.errors import (
     OverloadedError,
     RateLimitedError,
 )
+from imprint.flows.custody.sweeping import sweep
+from imprint.flows.judging.staleness import stalest_prototype_s
 from imprint.serve.access.doorkeeper import Doorkeeper
 from imprint.serve.auth import Caller, KeyRing, credential_of
 from imprint.serve.connection import CLIENT_CERTIFICATE
@@ -56,6 +58,8 @@ _PROBE_S = 2.0
 # The first probe may have to fetch and build the encoder.
 _FIRST_PROBE_S = 900.0
 _LONGEST_PAUSE_S = 30.0
+# Expired supports stop answering at once anyway; rounds write it down and erase what is due.
+_FIRST_ROUND_S, _ROUND_S = 60.0, 900.0
 
 
 class _Segment(StringConvertor):
@@ -135,6 +139,23 @@ class Service:
             if not self.readiness.passed:
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+    async def keep_house(self) -> None:
+        """Sweep every quarter of an hour, as every collection's policy says."""
+        await asyncio.sleep(_FIRST_ROUND_S)
+        while True:
+            try:
+                await self.lanes["import"].run(self.make_round, self.limits.import_s)
+            except ImprintError as error:
+                log.warning("no sweep: %s", error.code)
+            except Exception as error:  # noqa: BLE001 - the next round may do better
+                _log_failure(error, "sweep")
+            await asyncio.sleep(_ROUND_S)
+
+    def make_round(self) -> None:
+        """Take out what has expired, erase what is past its retention, measure the rest."""
+        sweep(self.workspace)
+        self.metrics.staleness(stalest_prototype_s(self.workspace))
 
     def close(self) -> None:
         """Finish the work under way and stop the threads."""
@@ -263,11 +284,12 @@ def make_app(
 
     @contextlib.asynccontextmanager
     async def life(app: Starlette) -> AsyncIterator[None]:  # noqa: ARG001 - the framework's signature
-        warming = asyncio.create_task(service.warm_up())
+        tasks = [asyncio.create_task(service.warm_up()), asyncio.create_task(service.keep_house())]
         try:
             yield
         finally:
-            warming.cancel()
+            for task in tasks:
+                task.cancel()
             await asyncio.to_thread(service.close)
             if close_workspace:
                 await asyncio.to_thread(workspace.close)

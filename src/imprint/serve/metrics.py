@@ -64,6 +64,10 @@ class Metrics:
         self._gauge("imprint_resident_bytes", "Resident memory of the process.").set_function(
             resident_bytes
         )
+        self._staleness = self._gauge(
+            "imprint_prototype_staleness_seconds",
+            "Age of the stalest prototype, at the last round.",
+        )
         self._fill = Gauge(
             "imprint_queue_fill_ratio",
             "Share of threads and waiting places taken.",
@@ -76,6 +80,10 @@ class Metrics:
             ("lane",),
             registry=self._registry,
         )
+
+    def staleness(self, age_s: float) -> None:
+        """The stalest prototype of all tenants was found to be that old."""
+        self._staleness.set(age_s)
 
     def watch(self, lane: Lane) -> None:
         """Show the fill and the oldest wait of a lane."""

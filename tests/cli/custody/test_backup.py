@@ -42,5 +42,13 @@ def test_doctor_says_whether_what_is_kept_is_encrypted(told, tickets, monkeypatc
 
 def test_what_was_forgotten_is_swept(told, tickets) -> None:
     told("forget", tickets, "--label", "refund")
-    assert told("sweep", "--forgotten-days", "1") == {"n_erased": 0}
-    assert told("sweep", "--forgotten-days", "0") == {"n_erased": 1}
+    assert told("sweep", "--forgotten-days", "1") == {"n_expired": 0, "n_erased": 0}
+    assert told("sweep", "--forgotten-days", "0") == {"n_expired": 0, "n_erased": 1}
+
+
+def test_an_example_can_be_taught_for_a_time_and_the_report_tells_of_it(told, tickets) -> None:
+    told("teach", tickets, "parcel", "where is my box", "--text", "--expires", "2d")
+    age = told("report", tickets)["staleness"]
+    assert age["n_due_soon"] == 1
+    assert "parcel" in {one["label"] for one in age["classes"]}
+    told("teach", tickets, "parcel", "another", "--text", "--expires", "2001-01-01", code=3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,19 +58,27 @@ def restore_verb(session: Session, *, folder: Path) -> None:
 
 
 @verb("sweep")
-@click.option("--forgotten-days", "days", type=click.IntRange(0), required=True)
-def sweep_verb(session: Session, *, days: int) -> None:
-    r"""Erase for good what was forgotten more than so many days ago, of all tenants.
+@click.option(
+    "--forgotten-days",
+    "days",
+    type=click.IntRange(0, 36_500),
+    help="Retention of collections whose policy has no retention_days; without: kept.",
+)
+def sweep_verb(session: Session, *, days: int | None) -> None:
+    r"""Take out what has expired and erase for good what was gone for long, of all tenants.
 
-    Until then it can be brought back. Run it daily.
+    A collection's `retention_days` says how long what was forgotten or has expired can be brought
+    back. Run it daily.
 
     \b
     Example:
       imprint sweep --forgotten-days 30
     """
+    from imprint.flows.custody.sweeping import sweep
+
     with session.workspace(create=False) as workspace:
-        n_erased = workspace.operator.sweep(days)
-    session.show({"n_erased": n_erased}, f"{n_erased} supports erased")
+        swept = sweep(workspace, None if days is None else timedelta(days=days))
+    session.show(swept, f"{swept.n_expired} supports expired, {swept.n_erased} erased for good")
 
 
 def _told(report: Any) -> str:

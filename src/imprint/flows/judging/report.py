@@ -15,6 +15,7 @@ from imprint.vectors import RowBlocks
 
 if TYPE_CHECKING:
     from imprint.flows.answering.snapshot import Snapshot
+    from imprint.flows.judging.staleness import Staleness
     from imprint.flows.teaching.feedback import LiveAccuracy
     from imprint.types import QueryVectors, SupportLabels, SupportVectors
 
@@ -68,7 +69,7 @@ class Report:
 
     `expected` is the accuracy to expect on queries of the taught classes when an answer must be
     given, `live` that of real answers by the feedback on them; `teach_next` names the classes
-    where one more support helps most, best first.
+    where one more support helps most, best first; `staleness` says how old what is taught is.
     """
 
     collection: str
@@ -83,6 +84,7 @@ class Report:
     duplicates: tuple[Duplicate, ...]
     teach_next: tuple[str, ...]
     live: LiveAccuracy | None = None
+    staleness: Staleness | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Shape this report as a JSON object."""
@@ -101,6 +103,8 @@ class Report:
                 f"right in {seen.mean:.0%} of the {seen.n_answers} answers with feedback "
                 f"({seen.low:.0%} to {seen.high:.0%})"
             )
+        if self.staleness is not None:
+            lines.append(self.staleness.to_text())
         weakest = sorted(self.classes, key=lambda one: one.expected.mean)[:_MOST_LISTED]
         width = max((len(one.label) for one in weakest), default=5)
         lines += [

@@ -6,11 +6,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from imprint.errors import QuotaExceededError
 from imprint.types import Check
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from imprint.flows.answering.live import LiveCollection
     from imprint.store.ports import NewSupport
+    from imprint.types import Receipt
 
 
 class Victim(NamedTuple):
@@ -26,6 +30,23 @@ class Victim(NamedTuple):
 
 
 _WORDS = {"oldest": "oldest", "redundant": "most redundant"}
+
+
+def with_room(
+    live: LiveCollection, support: NewSupport, stored: Callable[[Victim | None], Receipt]
+) -> Receipt:
+    """Store a support, in place of another one where the tenant's limit and the policy say so.
+
+    Raises:
+        QuotaExceededError: nothing may go, or it would not make room.
+    """
+    try:
+        return stored(None)
+    except QuotaExceededError:
+        victim = victim_of(live, support)
+        if victim is None:
+            raise
+        return stored(victim)
 
 
 def victim_of(live: LiveCollection, support: NewSupport) -> Victim | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
+from imprint.flows.policy import EVICTIONS, MOST_DAYS
 from imprint.heads import HEADS
 from imprint.intake.decode_media import DEFAULT_LIMITS
 from imprint.intake.masking import MASKS
@@ -105,6 +106,12 @@ METADATA: Schema = {
     "type": "object",
     "description": "Kept with the support and given back, at most 16 KiB; not used to answer.",
 }
+EXPIRES_IN_S: Schema = {
+    "type": "integer",
+    "minimum": 1,
+    "maximum": MOST_DAYS * 86_400,
+    "description": "After how many seconds it answers no more.",
+}
 POLICY: Schema = record(
     {
         "false_accept_rate": {
@@ -125,6 +132,23 @@ POLICY: Schema = record(
             "items": {"type": "string", "enum": list(MASKS)},
             "maxItems": len(MASKS),
             "description": "Personal data replaced in texts before they are embedded or stored.",
+        },
+        "max_age_days": {
+            "type": ["number", "null"],
+            "minimum": 0.001,
+            "maximum": MOST_DAYS,
+            "description": "How long a support answers at most; null: without end.",
+        },
+        "retention_days": {
+            "type": ["number", "null"],
+            "minimum": 0,
+            "maximum": MOST_DAYS,
+            "description": "How long what is forgotten or expired can be brought back.",
+        },
+        "eviction": {
+            "type": "string",
+            "enum": list(EVICTIONS),
+            "description": "What makes room in a class where the tenant may hold no more.",
         },
         "screening": {
             "type": "string",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from imprint.serve.schemas.parts import (
     COLLECTION_PATTERN,
     ENCODER_PATTERN,
+    EXPIRES_IN_S,
     LABEL,
     LABEL_OR_NULL,
     METADATA,
@@ -40,7 +41,13 @@ REQUESTS: dict[str, Schema] = {
     ),
     "PolicyChange": record({"policy": {**POLICY, "minProperties": 1}}, ["policy"]),
     "NewSupport": record(
-        {"label": LABEL_OR_NULL, "text": SAMPLE_TEXT, "data": SAMPLE_DATA, "metadata": METADATA},
+        {
+            "label": LABEL_OR_NULL,
+            "text": SAMPLE_TEXT,
+            "data": SAMPLE_DATA,
+            "metadata": METADATA,
+            "expires_in_s": EXPIRES_IN_S,
+        },
         ["label"],
         **ONE_SOURCE,
     ),

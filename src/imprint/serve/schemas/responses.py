@@ -13,6 +13,8 @@ from imprint.serve.schemas.parts import (
     ref,
 )
 
+SECONDS: Schema = {"type": "number", "minimum": 0}
+
 RESPONSES: dict[str, Schema] = {
     "Collection": record(
         {
@@ -26,8 +28,32 @@ RESPONSES: dict[str, Schema] = {
             "n_labels": COUNT,
             "n_supports": COUNT,
             "created_at": {"type": "string", "format": "date-time"},
+            "staleness": {"anyOf": [ref("Staleness"), {"type": "null"}]},
         },
         ["name", "modality", "encoder_version", "policy", "sequence"],
+    ),
+    "Staleness": record(
+        {
+            "prototype_s": SECONDS,
+            "max_age_s": {**SECONDS, "type": ["number", "null"]},
+            "ratio": {"type": ["number", "null"], "minimum": 0},
+            "n_overdue": COUNT,
+            "n_due_soon": COUNT,
+            "next_expiry": {"type": ["string", "null"], "format": "date-time"},
+            "classes": listed(
+                record(
+                    {
+                        "label": TEXT,
+                        "newest_s": SECONDS,
+                        "median_s": SECONDS,
+                        "oldest_s": SECONDS,
+                        "prototype_s": SECONDS,
+                    },
+                    ["label", "newest_s", "median_s", "oldest_s", "prototype_s"],
+                )
+            ),
+        },
+        ["prototype_s", "max_age_s", "ratio", "n_overdue", "n_due_soon", "classes"],
     ),
     "Check": record(
         {
@@ -117,6 +143,7 @@ RESPONSES: dict[str, Schema] = {
             ),
             "teach_next": listed(TEXT),
             "live": {"anyOf": [ref("LiveAccuracy"), {"type": "null"}]},
+            "staleness": {"anyOf": [ref("Staleness"), {"type": "null"}]},
         },
         ["collection", "head", "expected", "classes", "confusions", "teach_next"],
     ),

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime, timedelta
 
-    from imprint.store.session import Columns, Session
+    from sqlalchemy.sql import ClauseElement
+
+    from imprint.store.session import Columns, Session, Values
     from imprint.store.sqlite import SqliteConnections
 
 _BEFORE_ALL = -(2**62)
@@ -89,10 +91,10 @@ class Lifetimes:
         rows = self._rows(lifetimes.AGES, collection_id, {})
         return [(row[0], _life(*row[1:])) for row in rows]
 
-    def _ids(self, statement: object, collection_id: str, values: dict[str, int]) -> list[str]:
+    def _ids(self, statement: ClauseElement, collection_id: str, values: Values) -> list[str]:
         return [row[0] for row in self._rows(statement, collection_id, values)]
 
-    def _rows(self, statement: object, collection_id: str, values: dict) -> list[Columns]:  # type: ignore[type-arg]
+    def _rows(self, statement: ClauseElement, collection_id: str, values: Values) -> list[Columns]:
         with self._connections.reading() as session:
             number = self._place(session, collection_id)[0]
             return list(session.rows(statement, {"number": number, **values}))
