@@ -11,6 +11,7 @@ import pytest
 import imprint
 from docs.pages import DOCS, ROOT, blocks, documents, named
 from imprint.cli import app
+from imprint.cli.session import Session
 from imprint.errors import EncoderNotFoundError
 
 if TYPE_CHECKING:
@@ -69,14 +70,14 @@ def command_lines() -> list[str]:
         if path.name != "cli.md":  # written from --help itself
             for block in blocks(path, "text"):
                 found += [line for line in block.splitlines() if line.startswith("imprint ")]
-    return sorted({" ".join(shlex.split(line, comments=True)) for line in found})
+    return sorted({shlex.join(shlex.split(line, comments=True)) for line in found})
 
 
 @pytest.mark.parametrize("line", command_lines())
 def test_a_command_line_in_a_document_is_one_the_program_takes(line: str) -> None:
-    words = line.split()[1:]
+    words = shlex.split(line)[1:]
     command: click.Command = app
-    context = click.Context(app, info_name="imprint", **app.context_settings)
+    context = click.Context(app, info_name="imprint", obj=Session(), **app.context_settings)
     while isinstance(command, click.Group):
         found = command.get_command(context, words[0])
         assert found is not None, words[0]
