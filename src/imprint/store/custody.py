@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 from imprint.store.copies.backup import backed_up
 from imprint.store.erasing.elsewhere import erased_elsewhere
 from imprint.store.erasing.erase import Proof, erase_tenant
-from imprint.store.erasing.retention import erase_forgotten
 from imprint.store.sealing.rotation import Resealed, reseal, rewrap
 from imprint.store.sealing.status import KeyState, TenantState, key_state, tenant_states
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import datetime, timedelta
+    from datetime import datetime
     from pathlib import Path
 
     from imprint.store.copies.manifest import BackupReport
@@ -49,10 +48,6 @@ class Custody:
         )
         proof.backups = erased_elsewhere(store, tenant, witnesses, actor=actor, now=now)
         return proof
-
-    def erase_forgotten(self, older_than: timedelta, *, actor: str, now: datetime) -> int:
-        """Erase what was forgotten longer ago than that, of all tenants; returns how many."""
-        return erase_forgotten(self._store, older_than, actor=actor, now=now)
 
     def backup(self, to: Path, *, actor: str, now: datetime) -> BackupReport:
         """Copy the workspace to a new folder while it is in use.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from imprint.errors import InvalidOptionError
@@ -69,12 +68,6 @@ class Operator:
         if new.key_id == self.keys().master_key:
             raise InvalidOptionError("that file holds the master key in use already")
         return new.key_id, self._custody.rewrap(new, actor=self._actor, clock=self._clock)
-
-    def sweep(self, days: int) -> int:
-        """Erase for good what was forgotten more than so many days ago; returns how many."""
-        return self._custody.erase_forgotten(
-            timedelta(days=days), actor=self._actor, now=self._clock()
-        )
 
     def backup(self, to: Path) -> BackupReport:
         """Copy the workspace to a new folder while it is in use.

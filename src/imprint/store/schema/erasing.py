@@ -101,18 +101,3 @@ HOLDING: dict[type, list[Any]] = {
     ]
     for kind in (str, bytes)
 }
-FORGOTTEN = (
-    select(tenants.c.name, collections.c.collection_id, supports.c.support_id)
-    .select_from(
-        supports.join(collections, supports.c.collection == collections.c.id).join(
-            tenants, collections.c.tenant == tenants.c.id
-        )
-    )
-    .where(
-        supports.c.removed_sequence.is_not(None),
-        supports.c.removed_at < bindparam("cutoff"),
-        supports.c.erased_at.is_(None),
-    )
-    .order_by(supports.c.collection, supports.c.added_sequence)
-    .limit(bindparam("limit"))
-)
