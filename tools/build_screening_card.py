@@ -4,9 +4,9 @@
 
 Every set is what `imprint evaluate --data` takes. The card holds four numbers (their meaning:
 `imprint.intake.screen.yardstick`). `median` and `spread` are of the log-odds of genuine samples at
-one example a class, over 5, 10 and 20 classes, the mean of all sets. `duplicate` lies halfway between
-1 and the largest cosine that all but half a percent of samples have with samples of other classes,
-the strictest set counting, and is --least-duplicate or more.
+one example a class, over 5, 10 and 20 classes, the mean of all sets. `duplicate` lies halfway from
+the cosine that all but half a percent of samples stay under with samples of other classes to 1, the
+strictest set counting, and is --least-duplicate or more.
 `stable` is what all but half a percent keep with themselves, smoothed a little; it costs every
 picture a second embedding, so a card carries it only with --stable.
 """

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # more where classes overlap by themselves.
 _DRAWN, _TAKEN_OVER, _OVERLAP_SLACK = 0.10, 0.5, 1.5
 _FEWEST_CLASSES: Final = 5
-_CENTRAL: Final = 4.5
+_CENTRAL: Final = 2.7
 # How far a sample may be from its class, in robust deviations, before it is pointed out or held.
 _FAR, _TOO_FAR = 5.0, 8.0
 NO_BACKLOG: Final = Backlog()
