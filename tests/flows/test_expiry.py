@@ -5,8 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from flows.words import TOPICS, variants
+import imprint
+from flows.words import TOPICS, WordEncoder, variants
 from imprint import errors
 from imprint.flows.custody.sweeping import sweep
 
@@ -191,3 +194,32 @@ def test_an_expiry_that_is_past_or_without_a_zone_is_refused(shop, encoder, mome
 def test_a_policy_about_lifetimes_out_of_range_is_refused(shop, encoder, policy):
     with pytest.raises(errors.InvalidOptionError, match=next(iter(policy))):
         shop.collection("t", modality="text", encoder=encoder, policy=policy)
+
+
+@settings(max_examples=10, deadline=None)
+@given(
+    lives=st.lists(st.one_of(st.none(), st.integers(1, 9)), min_size=1, max_size=4),
+    max_age=st.one_of(st.none(), st.integers(1, 9)),
+    moments=st.lists(st.integers(0, 10), min_size=1, max_size=4),
+    swept=st.booleans(),
+)
+def test_at_every_moment_just_those_answer_whose_time_is_not_over(lives, max_age, moments, swept):
+    clock = Clock()
+    with imprint.open() as workspace:
+        workspace.clock = clock
+        collection = workspace.collection(
+            "t", modality="text", encoder=WordEncoder(), policy={"max_age_days": max_age}
+        )
+        ends = {}
+        for (topic, words), life in zip(TOPICS.items(), lives, strict=False):
+            until = None if life is None else START + life * DAY
+            collection.teach(topic, words, expires_at=until)
+            ends[topic] = min(one for one in (life, max_age, 99) if one is not None)
+        for day in sorted(moments):
+            clock.now = START + day * DAY
+            if swept:
+                sweep(workspace)
+            assert set(collection.labels()) == {topic for topic, end in ends.items() if day < end}
+        gone = [row.detail for row in workspace.audit(limit=1000) if row.verb == "expire"]
+        n_gone = sum(max(moments) >= end for end in ends.values())
+        assert sum(one["n_supports"] for one in gone) == n_gone
