@@ -18,19 +18,14 @@ from imprint.flows.answering.encoding import embed
 from imprint.flows.answering.expiry import checked_expiry
 from imprint.flows.answering.recognizer import verification
 from imprint.flows.bundle import write_bundle
-from imprint.flows.classify import (
-    classify_samples,
-    classify_sources,
-    logged_answer,
-    replayed,
-)
+from imprint.flows.classify import classify_samples, classify_sources, logged_answer, replayed
 from imprint.flows.judging.advise import advise
 from imprint.flows.judging.report import report_on
 from imprint.flows.judging.staleness import staleness_of
 from imprint.flows.policy import Policy, checked_label
 from imprint.flows.teach import teach_batch, teach_one
 from imprint.flows.teaching.feedback import feed_back, live_accuracy
-from imprint.flows.teaching.generated import embedded_sources, generated_lesson, taught_vectors
+from imprint.flows.teaching.generated import Extended
 from imprint.flows.teaching.lessons import label_or_none, lesson_of, lessons_of
 from imprint.flows.teaching.preview import preview
 from imprint.flows.teaching.reverting import revert
@@ -46,7 +41,6 @@ if TYPE_CHECKING:
     from imprint.flows.judging.advise import Suggestion
     from imprint.flows.judging.report import Report
     from imprint.flows.teaching.feedback import Correction
-    from imprint.flows.teaching.generated import Taught
     from imprint.flows.teaching.preview import Preview
     from imprint.flows.teaching.reverting import Reverted
     from imprint.flows.teaching.review import Held
@@ -60,7 +54,6 @@ if TYPE_CHECKING:
         Sample,
         Support,
         SupportState,
-        UnitVector,
         Verification,
     )
 
@@ -68,7 +61,7 @@ if TYPE_CHECKING:
 Source = Any
 
 
-class Collection:
+class Collection(Extended):
     """Classes taught from examples. Get one from `Workspace.collection`; safe to share by threads.
 
     Every method sees what any thread or process wrote before it was called.
@@ -160,25 +153,6 @@ class Collection:
         remaining = iter(pairs)
         while taken := list(islice(remaining, batch)):
             yield from self._teach_taken(taken, origin)
-
-    def taught(self) -> Taught:
-        """Vectors of the real, active supports of classes: what a network may learn from."""
-        return taught_vectors(self._live)
-
-    def vectors_of(self, sources: Iterable[Source]) -> list[UnitVector | ImprintError]:
-        """Embed sources without teaching them; a vector, or the error of its source, for each."""
-        return embedded_sources(self._live, sources)
-
-    def teach_generated(
-        self, label: str, vector: UnitVector, *, metadata: dict[str, Any] | None = None
-    ) -> Receipt:
-        """Teach a vector that a network made: it moves the class, and is never evidence.
-
-        Raises:
-            VectorError: the vector is of another width, or not finite.
-        """
-        lesson = generated_lesson(self._live, label, vector, metadata or {})
-        return teach_one(self._live, lesson, self._workspace.act())
 
     def classify(
         self,

@@ -125,20 +125,25 @@ def selftrain_command(
     Example:
       imprint train selftrain tickets inbox.txt
     """
-    from imprint.train.selftrain.evidence import compared
-    from imprint.train.selftrain.rounds import self_trained
-
     _, sources = unlabeled_items(Path(unlabeled))
-    plan = _plan(choices)
     with session.workspace(create=False) as workspace:
         opened = workspace.collection(collection)
         read, pool = _pool(session, opened, sources)
-        taught = opened.taught()
-        comparison = compared(taught.vectors, taught.labels, pool, plan)
-        found = self_trained(taught.vectors, taught.labels, pool, plan).pseudo
+        found, comparison = _self_trained(opened, pool, _plan(choices))
         joins = always or (comparison is not None and comparison.pays)
         states = _joined(opened, read, found) if joins else Counter()
     session.show(_joining(found, comparison, states), _joining_text(found, comparison, states))
+
+
+def _self_trained(
+    collection: Collection, pool: Any, plan: SelfTrainPlan
+) -> tuple[list[Any], Comparison | None]:
+    from imprint.train.selftrain.evidence import compared
+    from imprint.train.selftrain.rounds import self_trained
+
+    taught = collection.taught()
+    comparison = compared(taught.vectors, taught.labels, pool, plan)
+    return self_trained(taught.vectors, taught.labels, pool, plan).pseudo, comparison
 
 
 def _plan(choices: dict[str, int]) -> SelfTrainPlan:

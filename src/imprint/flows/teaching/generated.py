@@ -12,7 +12,7 @@ from imprint.flows.answering.decoding import sample_of
 from imprint.flows.answering.encoding import embed
 from imprint.flows.answering.provenance import GENERATED, is_made
 from imprint.flows.policy import checked_label
-from imprint.flows.teach import Lesson
+from imprint.flows.teach import Lesson, teach_one
 from imprint.types import Embedding, RawItem, Sample
 from imprint.vectors import stacked, unit
 
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from imprint.flows.answering.live import LiveCollection
-    from imprint.types import UnitVector, UnitVectors
+    from imprint.flows.workspace import Workspace
+    from imprint.types import Receipt, UnitVector, UnitVectors
 
 _BATCH = 64
 
@@ -92,3 +93,29 @@ def generated_lesson(
         {**metadata, GENERATED: True},
         GENERATED,
     )
+
+
+class Extended:
+    """What a collection offers to programs that make further supports for it."""
+
+    _live: LiveCollection
+    _workspace: Workspace
+
+    def taught(self) -> Taught:
+        """Vectors of the active supports that somebody labelled: what may be learned from."""
+        return taught_vectors(self._live)
+
+    def vectors_of(self, sources: Iterable[Any]) -> list[UnitVector | ImprintError]:
+        """Embed sources without teaching them; a vector, or the error of its source, for each."""
+        return embedded_sources(self._live, sources)
+
+    def teach_generated(
+        self, label: str, vector: UnitVector, *, metadata: dict[str, Any] | None = None
+    ) -> Receipt:
+        """Teach a vector that a network made: it moves the class, and is never evidence.
+
+        Raises:
+            VectorError: the vector is of another width, or not finite.
+        """
+        lesson = generated_lesson(self._live, label, vector, metadata or {})
+        return teach_one(self._live, lesson, self._workspace.act())
