@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -44,19 +44,22 @@ def teach(call: Call) -> Response:
     key = read_header(call.headers, "Idempotency-Key", _IDEMPOTENCY_KEY)
     fields = call.fields("NewSupport", "NewSupportForm")
     collection = call.collection()
-    lasts_s = fields.get("expires_in_s")
     receipt = collection.teach(
         fields["label"],
         source_of(fields, collection.modality),
         metadata=checked_metadata(fields.get("metadata")),
         origin="http",
         idempotency_key=key,
-        expires_at=None if lasts_s is None else call.workspace.clock() + timedelta(seconds=lasts_s),
+        expires_at=_end_of(call, fields.get("expires_in_s")),
     )
     call.metrics.taught(receipt.state)
     place = f"/v1/collections/{collection.name}/supports/{quote(receipt.support_id)}"
     status = 201 if receipt.state == "active" else 202
     return json_response(receipt.to_json(), status, {"Location": place})
+
+
+def _end_of(call: Call, lasts_s: float | None) -> datetime | None:
+    return None if lasts_s is None else call.workspace.clock() + timedelta(seconds=lasts_s)
 
 
 def list_supports(call: Call) -> Response:
