@@ -108,7 +108,8 @@ class Answer:
 
     `label` is None unless the decision is "recognized". `confidence` is the calibrated probability
     (0 .. 1) that the best candidate is right. Candidates come best first, evidence nearest first,
-    both with every answer, "unknown" too.
+    both with every answer, "unknown" too. `transductive`: queries of the same call informed this
+    answer, on request; asked alone it may differ.
     """
 
     id: str
@@ -121,6 +122,7 @@ class Answer:
     generation: int
     sequence: int = 0
     notes: tuple[str, ...] = ()
+    transductive: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Shape this answer as a JSON object: lists of named tuples become lists of objects."""

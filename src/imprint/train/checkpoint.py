@@ -154,7 +154,7 @@ def _read(path: Path, kind: str) -> tuple[Tensors, dict[str, str]]:
     if not path.exists():
         raise NotFoundError("there is nothing to read in this folder: no run was saved here yet")
     try:
-        with safe_open(path, "pt") as opened:  # type: ignore[no-untyped-call]
+        with safe_open(path, "pt") as opened:
             about = dict(opened.metadata() or {})
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
     except (SafetensorError, OSError):

@@ -67,7 +67,8 @@ def draw_episode(
 def _classes_of_groups(
     pool: ImagePool, n_way: int, n_groups: int, rng: np.random.Generator
 ) -> Numbers:
-    groups, held = pool.groups, []
+    groups = pool.groups
+    held: list[int] = []
     for number, at in enumerate(rng.permutation(len(groups) * pool.n_turns)):
         if number >= n_groups and len(held) >= n_way:
             break

@@ -16,7 +16,8 @@ def test_a_class_with_more_held_than_answering_takes_no_more(n_of_class, n_own, 
 
 
 @pytest.mark.parametrize(
-    ("n_held", "n_active", "pressing"), [(8, 4, False), (9, 4, True), (40, 90, False), (46, 90, True)]
+    ("n_held", "n_active", "pressing"),
+    [(8, 4, False), (9, 4, True), (40, 90, False), (46, 90, True)],
 )
 def test_half_as_many_held_as_answering_is_pressing(n_held, n_active, pressing) -> None:
     assert Backlog(n_held).is_pressing(n_active) == pressing
