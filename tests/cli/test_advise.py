@@ -35,7 +35,9 @@ def test_advice_names_files_of_a_folder_and_passes_over_what_it_cannot_read(told
         pixels = rng.integers(0, 255, (24, 24, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(Path("pool") / name)
     Path("pool/broken.png").write_bytes(b"no image")
-    Image.new("RGB", (24, 24), "red").save("red.png")
+    taught = rng.integers(0, 255, (24, 24, 3), dtype=np.uint8)
+    taught[..., 0] = 255
+    Image.fromarray(taught).save("red.png")
     told("teach", "colors", "red", "red.png")
     named = {one["item"] for one in told("advise", "colors", "pool")["suggestions"]}
     assert named == {"a.png", "deep/b.png"}

@@ -27,7 +27,10 @@ from imprint.encoders.toy import ToyEncoder
 home, seed = sys.argv[1], int(sys.argv[2])
 rng = random.Random(seed)
 workspace = imprint.open(home)
-collection = workspace.collection("t", modality="text", encoder=ToyEncoder("text"))
+unscreened = {"screening": "off"}
+collection = workspace.collection(
+    "t", modality="text", encoder=ToyEncoder("text"), policy=unscreened
+)
 
 def tell(receipt, text):
     print(json.dumps([receipt.support_id, receipt.label, text, receipt.sequence]), flush=True)

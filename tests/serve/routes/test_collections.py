@@ -89,8 +89,8 @@ def test_an_encoder_cannot_be_named_by_a_path(client: TestClient, encoder: str) 
     problem_in(client.post("/v1/collections", json=shape), 422, "invalid_request")
 
 
-def test_a_modality_without_an_encoder_says_so(client: TestClient) -> None:
-    shape = {"name": "x", "modality": "audio"}
+def test_an_encoder_that_is_not_there_is_told(client: TestClient) -> None:
+    shape = {"name": "x", "modality": "audio", "encoder": "nobody"}
     problem_in(client.post("/v1/collections", json=shape), 404, "encoder_not_found")
 
 
