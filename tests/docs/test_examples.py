@@ -74,7 +74,10 @@ def command_lines() -> list[str]:
 
 
 @pytest.mark.parametrize("line", command_lines())
-def test_a_command_line_in_a_document_is_one_the_program_takes(line: str) -> None:
+def test_a_command_line_in_a_document_is_one_the_program_takes(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # a file to write is opened while a line is parsed
     words = shlex.split(line)[1:]
     command: click.Command = app
     context = click.Context(app, info_name="imprint", obj=Session(), **app.context_settings)
