@@ -7,13 +7,12 @@ last bits. Being alone, a text needs no padding and no mask.
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from imprint.encoders.bert_graph import ARITHMETIC, GRAPH, INPUT, OUTPUT, write_graph
-from imprint.encoders.session import Spread, open_session
+from imprint.encoders.session import Late, Spread, open_session
 from imprint.encoders.weights.bert_folder import TOKENIZER
 from imprint.errors import InvalidOptionError, ModalityMismatchError
 
@@ -101,19 +100,14 @@ class BertEncoder:
         # Some networks were trained with a word before every text that says what it is for.
         self._prefix: str = card["identity"].get("prefix", "")
         self._spread = Spread(n_threads)
-        self._background = background
-        self._bank: UnitVectors | None = None
-        self._lock = threading.Lock()
+        self._bank = Late(background or (lambda: None))
         self._tokenizer = open_tokenizer(folder / TOKENIZER, self._max_tokens)
         self._session = open_session(folder / GRAPH, self.version, optimize=False)
 
     @property
     def background(self) -> UnitVectors | None:
         """Bank of vectors of everyday texts of no class, read on first use."""
-        with self._lock:
-            if self._bank is None and self._background is not None:
-                self._bank = self._background()
-        return self._bank
+        return self._bank.value()
 
     def encode(self, samples: Sequence[Sample]) -> UnitVectors:
         """Embed texts; longer ones than the model reads are cut (see `notes`).

@@ -7,7 +7,6 @@ spread over a few threads instead (the runtime releases the GIL).
 from __future__ import annotations
 
 import json
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +14,8 @@ import numpy as np
 
 from imprint.encoders.banks import read_bank
 from imprint.encoders.pixels import PixelRecipe, prepared
-from imprint.encoders.session import Spread, open_session
-from imprint.encoders.weights.files import sha256_of, version_of
+from imprint.encoders.session import Late, Spread, open_session
+from imprint.encoders.weights.files import model_sha256, version_of
 from imprint.errors import InvalidOptionError, ModalityMismatchError, ModelHashError, VectorError
 from imprint.vectors import mean_direction, unit
 
@@ -73,10 +72,10 @@ class ImageEncoder:
         self._path = model_path
         self.version = image_version(model_path, card)
         self._spread = Spread(n_threads)
-        self._background = background
-        self._bank: UnitVectors | None = None
-        self._lock = threading.Lock()
-        self._session: Any = None
+        self._bank = Late(background or (lambda: None))
+        self._session: Late[Any] = Late(
+            lambda: open_session(self._path, self.version, optimize=True)
+        )
         self._dim: int | None = card.get("dim")
 
     @classmethod
@@ -96,10 +95,7 @@ class ImageEncoder:
     @property
     def background(self) -> UnitVectors | None:
         """Bank of vectors of pictures of no particular class, read on first use."""
-        with self._lock:
-            if self._bank is None and self._background is not None:
-                self._bank = self._background()
-        return self._bank
+        return self._bank.value()
 
     def encode(self, samples: Sequence[Sample]) -> UnitVectors:
         """Embed pictures: (len(samples), dim) float32, every row of length one.
@@ -114,19 +110,13 @@ class ImageEncoder:
             self.name, len(pictures), self.dim, lambda i: self._forward(pictures[i])
         )
 
-    def _opened(self) -> Any:
-        with self._lock:
-            if self._session is None:
-                self._session = open_session(self._path, self.version, optimize=True)
-        return self._session
-
     def _forward(self, pixels: Pixels) -> npt.NDArray[np.float32]:
-        session = self._opened()
+        session = self._session.value()
         rows = []
         for view in prepared(pixels, self.recipe):
             try:
                 output = session.run(None, {session.get_inputs()[0].name: view})[0]
-            except Exception as error:
+            except Exception as error:  # the runtime raises several kinds, without a root
                 raise ModelHashError(
                     f"{self.name} refused a {self.recipe.side_px} px picture in layout "
                     f"{self.recipe.layout}; its card does not fit its network"
@@ -144,15 +134,7 @@ def image_version(model_path: Path, card: dict[str, Any]) -> str:
     Raises:
         ModelHashError: the file is missing, or the card states another hash.
     """
-    if not model_path.is_file():
-        raise ModelHashError(f"the model file of {card['name']} is missing; install it again")
-    found = sha256_of(model_path)
-    stated = card.get("sha256")
-    if stated is not None and stated != found:
-        raise ModelHashError(
-            f"the model file of {card['name']} has SHA-256 {found[:16]}... but its card states "
-            f"{str(stated)[:16]}...; it is damaged or another model"
-        )
+    found = model_sha256(model_path, card)
     recipe = PixelRecipe.from_json(card["preprocessing"]).to_json()
     return version_of(card["name"], {"kind": KIND, "weights": found, "preprocessing": recipe})
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from imprint.types import UnitVectors
 
+T = TypeVar("T")
 _MOST_THREADS = 8
 
 
@@ -51,6 +52,22 @@ def open_session(path: Path, version: str, *, optimize: bool) -> Any:
             f"({type(error).__name__}); update onnxruntime, or remove that entry from the model "
             "cache and pull or add it again"
         ) from error
+
+
+class Late(Generic[T]):
+    """A value made once, on first use, by any thread; when making it fails, it is tried again."""
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self._lock = threading.Lock()
+        self._made: list[T] = []
+
+    def value(self) -> T:
+        """The value; raises whatever making it raises."""
+        with self._lock:
+            if not self._made:
+                self._made.append(self._make())
+            return self._made[0]
 
 
 class Spread:

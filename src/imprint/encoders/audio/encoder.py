@@ -7,7 +7,6 @@ spread over a few threads instead (the runtime releases the GIL).
 from __future__ import annotations
 
 import json
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +14,8 @@ import numpy as np
 
 from imprint.encoders.audio.windows import SoundRecipe, windows
 from imprint.encoders.banks import read_bank
-from imprint.encoders.session import Spread, open_session
-from imprint.encoders.weights.files import sha256_of, version_of
+from imprint.encoders.session import Late, Spread, open_session
+from imprint.encoders.weights.files import model_sha256, version_of
 from imprint.errors import InvalidOptionError, ModalityMismatchError, ModelHashError, VectorError
 from imprint.types import Sound
 from imprint.vectors import mean_direction, unit
@@ -59,10 +58,10 @@ class SoundEncoder:
         self.version = sound_version(model_path, card)
         self.model_path = model_path
         self._spread = Spread(n_threads)
-        self._background = background
-        self._bank: UnitVectors | None = None
-        self._lock = threading.Lock()
-        self._session: Any = None
+        self._bank = Late(background or (lambda: None))
+        self._session: Late[Any] = Late(
+            lambda: open_session(self.model_path, self.version, optimize=True)
+        )
 
     @classmethod
     def shipped(cls, name: str = SHIPPED) -> SoundEncoder:
@@ -83,10 +82,7 @@ class SoundEncoder:
     @property
     def background(self) -> UnitVectors | None:
         """Bank of vectors of sounds of no particular class, read on first use."""
-        with self._lock:
-            if self._bank is None and self._background is not None:
-                self._bank = self._background()
-        return self._bank
+        return self._bank.value()
 
     def encode(self, samples: Sequence[Sample]) -> UnitVectors:
         """Embed recordings: (len(samples), dim) float32, every row of length one.
@@ -104,7 +100,7 @@ class SoundEncoder:
         return mean_direction(unit(np.stack(rows)))
 
     def _forward(self, waveform: Waveform) -> UnitVector:
-        session = self._opened()
+        session = self._session.value()
         try:
             output = session.run(None, {session.get_inputs()[0].name: waveform[None]})[0]
         except Exception as error:  # the runtime raises several kinds of its own, without a root
@@ -117,12 +113,6 @@ class SoundEncoder:
         row: UnitVector = output[0].astype(np.float32)
         return row
 
-    def _opened(self) -> Any:
-        with self._lock:
-            if self._session is None:
-                self._session = open_session(self.model_path, self.version, optimize=True)
-        return self._session
-
 
 def sound_version(model_path: Path, card: dict[str, Any]) -> str:
     """Name and hash over all that decides a vector: the network's bytes and the preprocessing.
@@ -130,15 +120,7 @@ def sound_version(model_path: Path, card: dict[str, Any]) -> str:
     Raises:
         ModelHashError: the file is missing, or the card states another hash.
     """
-    if not model_path.is_file():
-        raise ModelHashError(f"the model file of {card['name']} is missing; install it again")
-    found = sha256_of(model_path)
-    stated = card.get("sha256")
-    if stated is not None and stated != found:
-        raise ModelHashError(
-            f"the model file of {card['name']} has SHA-256 {found[:16]}... but its card states "
-            f"{str(stated)[:16]}...; it is damaged or another model"
-        )
+    found = model_sha256(model_path, card)
     recipe = SoundRecipe.from_json(card["preprocessing"]).to_json()
     return version_of(card["name"], {"kind": KIND, "weights": found, "preprocessing": recipe})
 

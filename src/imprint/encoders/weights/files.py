@@ -43,6 +43,23 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def model_sha256(path: Path, card: dict[str, Any]) -> str:
+    """SHA-256 of a model file that lies beside its card.
+
+    Raises:
+        ModelHashError: the file is missing, or the card states another hash.
+    """
+    if not path.is_file():
+        raise ModelHashError(f"the model file of {card['name']} is missing; install it again")
+    found, stated = sha256_of(path), card.get("sha256")
+    if stated is not None and stated != found:
+        raise ModelHashError(
+            f"the model file of {card['name']} has SHA-256 {found[:16]}... but its card states "
+            f"{str(stated)[:16]}...; it is damaged or another model"
+        )
+    return found
+
+
 @contextmanager
 def disk_errors() -> Iterator[None]:
     """Say a full or read-only disk in Imprint's words.

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import nn
-from torch.func import vmap
-from torch.nn import functional
 
 from imprint.errors import InvalidOptionError
 from imprint.train.methods.geometry.answers import each_in_turn
@@ -24,10 +22,11 @@ from imprint.train.methods.inner_loop.steps import (
     adapt,
     class_loss,
     linear,
+    loss_of_queries,
     starting_head,
     targets_of,
 )
-from imprint.train.methods.protocol import Learner, StepLoss, accuracy
+from imprint.train.methods.protocol import Learner, StepLoss
 from imprint.train.settings import OptimizerSettings, StepPlan
 
 if TYPE_CHECKING:
@@ -81,11 +80,9 @@ class Anil:
         def one(supports: torch.Tensor, queries: torch.Tensor) -> torch.Tensor:
             return self.scores(learner, supports, queries, self.inner_steps)
 
-        scores = vmap(one)(support, query.flatten(1, 2)).flatten(0, 1)
         n_turns = len(support) // batch.plan.n_episodes
         targets = batch.targets().repeat(n_turns, 1, 1).flatten()
-        right = accuracy(scores, targets)
-        return StepLoss(functional.cross_entropy(scores, targets), {"train_accuracy": right})
+        return loss_of_queries(one, support, query, targets)
 
     def answer(self, learner: Learner, support: torch.Tensor, query: torch.Tensor) -> torch.Tensor:
         """Scores (n, n_way) of features under the head after `answer_steps` steps."""

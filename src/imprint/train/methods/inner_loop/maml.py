@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import nn
-from torch.func import functional_call, vmap
+from torch.func import functional_call
 from torch.nn import functional
 
 from imprint.errors import InvalidOptionError
@@ -19,11 +19,12 @@ from imprint.train.methods.inner_loop.steps import (
     Weights,
     adapt,
     linear,
+    loss_of_queries,
     starting_head,
     targets_of,
 )
 from imprint.train.methods.inner_loop.support_norm import normalize_by_supports, supports_first
-from imprint.train.methods.protocol import Learner, StepLoss, accuracy
+from imprint.train.methods.protocol import Learner, StepLoss
 from imprint.train.settings import OptimizerSettings, StepPlan
 
 if TYPE_CHECKING:
@@ -76,10 +77,7 @@ class Maml:
         def one(supports: torch.Tensor, queries: torch.Tensor) -> torch.Tensor:
             return self.scores(learner, supports, queries, n_steps)
 
-        scores = vmap(one)(support, query.flatten(1, 2)).flatten(0, 1)
-        targets = batch.targets().flatten()
-        right = accuracy(scores, targets)
-        return StepLoss(functional.cross_entropy(scores, targets), {"train_accuracy": right})
+        return loss_of_queries(one, support, query, batch.targets().flatten())
 
     def answer(self, learner: Learner, support: torch.Tensor, query: torch.Tensor) -> torch.Tensor:
         """Scores (n, n_way) after `answer_steps` steps on the supports; the learner stays."""

@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 import torch
-from torch.func import grad
+from torch.func import grad, vmap
 from torch.nn import functional
 
 from imprint.errors import InvalidOptionError
+from imprint.train.methods.protocol import StepLoss, accuracy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -53,6 +54,22 @@ def adapt(
 def targets_of(n_way: int, n_each: int, device: torch.device) -> torch.Tensor:
     """Class numbers of rows that stand class by class: (n_way * n_each,)."""
     return torch.arange(n_way, device=device).repeat_interleave(n_each)
+
+
+def loss_of_queries(
+    scores_of: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    support: torch.Tensor,
+    query: torch.Tensor,
+    targets: torch.Tensor,
+) -> StepLoss:
+    """Mean cross-entropy of queries, each task's scored after adapting to its own supports.
+
+    `support` (n_tasks, n_way, n_shot, ...) and `query` (n_tasks, n_way, n_query, ...) as a batch
+    splits them; `scores_of` takes one task's supports and its queries in one row.
+    """
+    scores = vmap(scores_of)(support, query.flatten(1, 2)).flatten(0, 1)
+    loss = functional.cross_entropy(scores, targets)
+    return StepLoss(loss, {"train_accuracy": accuracy(scores, targets)})
 
 
 def class_loss(scores: torch.Tensor, targets: torch.Tensor, n_way: int) -> torch.Tensor:
