@@ -118,12 +118,12 @@ SETS: dict[str, tuple[str, Callable[[Path], Pairs]]] = {
 }
 
 
-def taught(pairs: Pairs, modality: str, encoder: str | None) -> tuple[Counter[str], Counter[str]]:
+def taught(pairs: Pairs, modality: str) -> tuple[Counter[str], Counter[str]]:
     """Outcomes and the checks that held, of one set in the given order."""
     outcomes: Counter[str] = Counter()
     held: Counter[str] = Counter()
     with imprint.open() as workspace:
-        collection = workspace.collection("set", modality=modality, encoder=encoder)
+        collection = workspace.collection("set", modality=modality)
         for outcome in collection.teach_many(pairs, batch=64):
             if isinstance(outcome, LabelConflictError):
                 outcomes["conflict"] += 1
@@ -144,8 +144,7 @@ def rows_of(chosen: argparse.Namespace) -> Iterable[str]:
         began = time.perf_counter()
         pairs = read(chosen.data)
         order = np.random.default_rng(chosen.seed).permutation(len(pairs))[: chosen.most]
-        encoder = "toy-audio" if modality == "audio" else None
-        outcomes, held = taught([pairs[i] for i in order.tolist()], modality, encoder)
+        outcomes, held = taught([pairs[i] for i in order.tolist()], modality)
         n = outcomes.total()
         why = ", ".join(f"{check} {count}" for check, count in held.most_common())
         held_share, refused = (100 * outcomes[k] / n for k in ("quarantined", "refused"))
